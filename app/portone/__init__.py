@@ -1,0 +1,1 @@
+"""PortOne V2 over HTTP: plain values in, frozen dataclasses out."""
