@@ -1,0 +1,41 @@
+"""Every permission there is, and which role holds which: the whole table, in one place."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a user is. A customer is known to the store and can never sign in."""
+
+    CUSTOMER = "customer"
+    ADMIN = "admin"
+    SUPER_ADMIN = "super_admin"
+
+
+class Permission(StrEnum):
+    """Something one may do, written `resource:action`."""
+
+    OVERVIEW_READ = "overview:read"
+    ACCOUNT_MANAGE = "account:manage"
+    PAYMENT_READ = "payment:read"
+    PAYMENT_SYNC = "payment:sync"
+    PAYMENT_ANNOTATE = "payment:annotate"
+    REFUND_READ = "refund:read"
+    REFUND_CREATE = "refund:create"
+    REFUND_RECHECK = "refund:recheck"
+    WEBHOOK_READ = "webhook:read"
+    BILLING_KEY_READ = "billing_key:read"
+
+
+#: What support and finance staff do all day.
+_STAFF = frozenset(Permission)
+
+HELD_BY: dict[Role, frozenset[Permission]] = {
+    Role.CUSTOMER: frozenset(),
+    Role.ADMIN: _STAFF,
+    Role.SUPER_ADMIN: _STAFF,
+}
+
+
+def is_permitted(role: str, permission: Permission) -> bool:
+    """Whether a role holds a permission; an unknown role holds none."""
+    return permission in HELD_BY.get(Role(role), frozenset()) if role in set(Role) else False

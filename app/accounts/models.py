@@ -1,0 +1,70 @@
+"""Users, their signed-in sessions, and the attempts that throttle sign-in."""
+
+from datetime import datetime
+from uuid import UUID
+
+from flask_login import UserMixin
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, true
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.access.permissions import Role
+from app.database import Id, Identified, Timestamped, UtcDateTime, utc_now
+from app.extensions import Model
+
+
+class User(Identified, Timestamped, UserMixin, Model):
+    """A customer, or an admin who may sign in. Customers have no e-mail here and never a password."""
+
+    __tablename__ = "users"
+    __allow_unmapped__ = True  # `sign_in` is no column
+    __table_args__ = (CheckConstraint("role IN ('customer', 'admin', 'super_admin')", name="role_known"),)
+
+    email: Mapped[str | None] = mapped_column(String(320), unique=True)
+    name: Mapped[str] = mapped_column(String(200), server_default="")
+    role: Mapped[str] = mapped_column(String(20), server_default=Role.CUSTOMER.value)
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    is_active: Mapped[bool] = mapped_column(server_default=true())
+    customer_id: Mapped[str | None] = mapped_column(String(255), unique=True)
+    language: Mapped[str | None] = mapped_column(String(8))
+
+    #: The session this person is signed in with, while a request is served.
+    sign_in: "SignIn | None" = None
+
+    def get_id(self) -> str:
+        """What Flask-Login keeps in the cookie: the session's secret, never the user's id."""
+        if self.sign_in is None or self.sign_in.token is None:
+            raise RuntimeError("a user is signed in only through accounts.service.sign_in()")
+        return self.sign_in.token
+
+
+class SignIn(Identified, Model):
+    """One signed-in session, so that it can be ended here and a captured cookie is worth nothing after."""
+
+    __tablename__ = "sign_ins"
+    __allow_unmapped__ = True  # `token` is no column
+
+    user_id: Mapped[UUID] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    address: Mapped[str] = mapped_column(String(45), server_default="")
+    user_agent: Mapped[str] = mapped_column(String(400), server_default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
+    last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    user: Mapped[User] = relationship()
+
+    #: The secret itself, known only while it is handed out or presented.
+    token: str | None = None
+
+
+class SignInAttempt(Identified, Model):
+    """A try to sign in, counted by e-mail to slow down guessing."""
+
+    __tablename__ = "sign_in_attempts"
+    __table_args__ = (Index("ix_sign_in_attempts_email_attempted_at", "email", "attempted_at"),)
+
+    email: Mapped[str] = mapped_column(String(320))
+    address: Mapped[str] = mapped_column(String(45), server_default="")
+    succeeded: Mapped[bool]
+    attempted_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now(), index=True)

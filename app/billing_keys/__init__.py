@@ -1,0 +1,1 @@
+"""Tokens to charge again, as PortOne keeps them."""

@@ -1,0 +1,162 @@
+"""Billing keys to show: the list, one key, its payments, and its events."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypedDict
+from uuid import UUID
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import joinedload
+
+from app.accounts.models import User
+from app.billing_keys.models import BillingKey
+from app.encryption import vault
+from app.errors import NotFound
+from app.extensions import db
+from app.payments.changes import FieldChange
+from app.payments.models import Payment
+from app.payments.timeline import Entry
+from app.web.labels import label_of
+from app.web.pagination import Page, capped_count, list_page
+
+#: The most payments that are shown beside their billing key.
+SHOWN_PAYMENTS = 50
+
+#: What the columns of a billing key are called, and the kind of code in them, if it is one.
+_FIELDS: dict[str, tuple[Any, str | None]] = {
+    "status": (_l("Status"), "billing_key_status"),
+    "method": (_l("Payment method"), "method"),
+    "method_summary": (_l("Number"), None),
+    "card_name": (_l("Card name"), None),
+    "card_number": (_l("Card number"), None),
+    "pg_provider": (_l("PG"), "pg"),
+    "customer_name": (_l("Customer name"), None),
+}
+
+Contributor = Callable[[BillingKey], Iterable[Entry]]
+
+_contributors: list[Contributor] = []
+
+
+class BillingKeyFilters(TypedDict, total=False):
+    """What the list is narrowed to; `customer` is a whole id, `text` part of a name or number."""
+
+    status: list[str]
+    method: str | None
+    customer: str | None
+    text: str | None
+
+
+def contribute(function: Contributor) -> Contributor:
+    """Have `function` add its entries to the events of every billing key."""
+    if function not in _contributors:
+        _contributors.append(function)
+    return function
+
+
+def find_billing_key(billing_key: str) -> BillingKey | None:
+    """The row of a key, given the key itself."""
+    hashes = vault().fingerprints(billing_key)
+    return db.session.scalar(select(BillingKey).where(BillingKey.billing_key.in_(hashes)))
+
+
+def get_billing_key(billing_key_row_id: UUID) -> BillingKey:
+    """The billing key with this id of ours; raises NotFound."""
+    row = db.session.get(BillingKey, billing_key_row_id, options=[joinedload(BillingKey.user)])
+    if row is None:
+        raise NotFound(_("There is no billing key with this number."))
+    return row
+
+
+def list_billing_keys(filters: BillingKeyFilters, *, after: str | None) -> Page[BillingKey]:
+    """A page of billing keys, the last issued first."""
+    statement = _filtered(filters).options(joinedload(BillingKey.user))
+    return list_page(statement, clock=BillingKey.registered_clock, key=BillingKey.id, after=after)
+
+
+def count_billing_keys(filters: BillingKeyFilters) -> int:
+    """How many billing keys the filters find; exact up to the cap of `capped_count`."""
+    return capped_count(_filtered(filters))
+
+
+def list_payments_of(row: BillingKey) -> Sequence[Payment]:
+    """The latest payments made with a billing key."""
+    return db.session.scalars(
+        select(Payment)
+        .where(Payment.billing_key_hash == row.billing_key)
+        .order_by(Payment.changed_clock.desc(), Payment.id.desc())
+        .limit(SHOWN_PAYMENTS)
+    ).all()
+
+
+def timeline_of(row: BillingKey) -> list[Entry]:
+    """What happened to a billing key, the latest first."""
+    entries = [*_milestones(row), *(entry for told in _contributors for entry in told(row))]
+    return sorted(entries, key=lambda entry: entry.at, reverse=True)
+
+
+def describe(row: BillingKey) -> str:
+    """What the key charges, in words: the wallet, card company or bank, and the masked number."""
+    method = _first_method(row)
+    known = (
+        _name("easy_pay", method.get("provider")),
+        _name("card_company", row.card_company),
+        _name("bank", method.get("bank")),
+        row.method_summary,
+    )
+    return " · ".join(part for part in known if part)
+
+
+def words_of_changes(fields: Mapping[str, Sequence[Any]]) -> list[FieldChange]:
+    """What changed, as `service.Change.fields` tells it, for people."""
+    told = []
+    for column, (before, after) in fields.items():
+        name, kind = _FIELDS.get(column, (column, None))
+        told.append(FieldChange(str(name), _in_words(kind, before), _in_words(kind, after)))
+    return told
+
+
+def _in_words(kind: str | None, value: Any) -> str:
+    if value is None:
+        return "–"
+    return str(label_of(kind, value).text) if kind else str(value)
+
+
+def _milestones(row: BillingKey) -> Iterator[Entry]:
+    source = str(label_of("source", "portone").text)
+    if row.registered_at:
+        yield Entry(row.registered_at, _("Billing key issued"), source=source, tone="good", icon="key")
+    if row.deleted_at:
+        yield Entry(row.deleted_at, _("Billing key deleted"), source=source, icon="trash")
+
+
+def _first_method(row: BillingKey) -> Mapping[str, Any]:
+    methods = (row.snapshot or {}).get("methods")
+    first = methods[0] if isinstance(methods, list) and methods else None
+    return first if isinstance(first, dict) else {}
+
+
+def _name(kind: str, code: Any) -> str | None:
+    return str(label_of(kind, code).text) if isinstance(code, str) and code else None
+
+
+def _filtered(filters: BillingKeyFilters) -> Select[BillingKey]:
+    statement = select(BillingKey).outerjoin(BillingKey.user)
+    if statuses := filters.get("status"):
+        statement = statement.where(BillingKey.status.in_(statuses))
+    if method := filters.get("method"):
+        statement = statement.where(BillingKey.method == method)
+    if customer := filters.get("customer"):
+        statement = statement.where(User.customer_id == customer)
+    if text := filters.get("text"):
+        searched = (
+            BillingKey.customer_name,
+            BillingKey.card_name,
+            BillingKey.card_number,
+            BillingKey.method_summary,
+            User.name,
+        )
+        found = [column.icontains(text, autoescape=True) for column in searched]
+        statement = statement.where(or_(*found, BillingKey.key_ending == text, User.customer_id == text))
+    return statement

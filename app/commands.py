@@ -1,0 +1,125 @@
+"""The commands of `flask` on a configured app: the worker, copying from PortOne, and upkeep.
+
+`flask demo` and `flask simulator` bring settings of their own and stand in `app.demo`.
+"""
+
+import sys
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
+
+from app import clock
+from app.access.permissions import Role
+from app.accounts import service as accounts
+from app.audit import service as audit_service
+from app.billing_keys.service import sync_billing_keys
+from app.errors import DomainError
+from app.payments import search
+from app.payments.service import sync_range
+from app.portone.errors import PortOneError, PortOneRefused
+from app.portone.meanings import meaning_of
+from app.web.catalogues import translate
+from app.web.forms import EARLIEST, LATEST
+from app.worker import Worker
+
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.command()
+@click.option("--threads", default=24, show_default=True, type=click.IntRange(1, 64))
+@with_appcontext
+def worker(threads: int) -> None:
+    """Process webhooks, settle refunds, look after what is under way. Run as many as you need."""
+    Worker(current_app._get_current_object(), threads=threads).run()  # type: ignore[attr-defined]
+
+
+@click.command()
+@click.option("--from", "first", type=DAY, help="First day (Asia/Seoul) of the payments to copy.")
+@click.option("--until", "last", type=DAY, help="Last day (Asia/Seoul), included; today by default.")
+@with_appcontext
+def sync(first: datetime | None, last: datetime | None) -> None:
+    """Copy payments and billing keys from PortOne; an interrupted run is taken up where it stood."""
+    for day in filter(None, (first, last)):
+        if not EARLIEST <= day.date() <= LATEST:
+            raise click.BadParameter("Choose days between 1990 and 2199.")
+    since = clock.start_of_day(first.date()) if first else None
+    until = _end_of_day(last.date()) if last else clock.now()
+    if since and since >= until:
+        raise click.BadParameter("--from must not be after --until.")
+    try:
+        run = sync_range(since, until, on_progress=_say_progress)
+        keys, _ = sync_billing_keys()
+    except PortOneError as problem:
+        raise click.ClickException(_in_words(problem)) from problem
+    click.echo(
+        f"\nDone: {run.payments_read} payments read, {run.payments_changed} changed; {keys} billing keys."
+    )
+    if run.payments_left_out:
+        click.echo(f"{run.payments_left_out} payments could not be read and were left out; the log says why.")
+
+
+def _end_of_day(day: date) -> datetime:
+    return clock.start_of_day(day + timedelta(days=1))
+
+
+def _say_progress(progress: Any) -> None:
+    click.echo(f"\r{progress.payments_read} payments read, {progress.payments_changed} changed", nl=False)
+
+
+def _in_words(problem: PortOneError) -> str:
+    return (
+        meaning_of(problem.type)
+        if isinstance(problem, PortOneRefused)
+        else f"PortOne gave no answer: {problem}"
+    )
+
+
+@click.command("rebuild-search")
+@with_appcontext
+def rebuild_search() -> None:
+    """Build the search index anew from the stored payments."""
+    total = search.rebuild_search(on_progress=lambda done: click.echo(f"\r{done} payments", nl=False))
+    click.echo(f"\nDone: {total} payments can be searched.")
+
+
+@click.command("create-admin")
+@click.argument("email")
+@click.option(
+    "--role", type=click.Choice([Role.SUPER_ADMIN.value, Role.ADMIN.value]), default=Role.ADMIN.value
+)
+@click.option("--name", default="", help="Shown beside what this person does.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@with_appcontext
+def create_admin(email: str, role: str, name: str, password_stdin: bool) -> None:
+    """Let a person sign in."""
+    password = (
+        sys.stdin.readline().rstrip("\r\n")
+        if password_stdin
+        else click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    )
+    try:
+        accounts.create_admin(email, role=role, password=password, name=name)
+    except DomainError as refusal:
+        raise click.ClickException(refusal.message) from refusal
+    click.echo(f"{email} can sign in as {role}.")
+
+
+audit = AppGroup("audit", help="The audit trail.")
+
+
+@audit.command()
+def verify() -> None:
+    """Check every entry of the audit trail against its hash and the one before; exit 1 when it is broken."""
+    broken = audit_service.verify_chain()
+    if broken:
+        raise click.ClickException(f"The chain is broken at entry {broken.sequence}: {broken.fault}.")
+    click.echo("The chain holds.")
+
+
+def init_app(app: Flask) -> None:
+    """Add the commands that work on a configured app."""
+    for command in (worker, sync, rebuild_search, create_admin, audit, translate):
+        app.cli.add_command(command)

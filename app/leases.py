@@ -1,0 +1,96 @@
+"""Claim waiting rows for a worker, take over what a dead one left, and hold a periodic duty alone.
+
+A claim is a lease: it ends by itself, so a row whose worker was killed is taken up by another.
+"""
+
+import os
+import socket
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Integer, String, TextClause, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app import clock
+from app.database import UtcDateTime, begin_writing, new_id, utc_now
+from app.extensions import Model, db
+
+
+class Leased:
+    """Mixin: a row that waits until `next_attempt_at`, and is one worker's until `claimed_until`."""
+
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    next_attempt_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
+    claimed_by: Mapped[str | None] = mapped_column(String(120))
+    claimed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    def release(self, *, next_attempt_at: datetime | None = None) -> None:
+        """Give the row back, to be tried again at `next_attempt_at` where one is given."""
+        self.claimed_by = None
+        self.claimed_until = None
+        if next_attempt_at is not None:
+            self.next_attempt_at = next_attempt_at
+
+
+class Lease(Model):
+    """A named duty, or a worker's sign of life: who holds it, and until when."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(120), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(120))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+def new_holder() -> str:
+    """A name for this worker that no other worker has, on any machine."""
+    return f"{socket.gethostname()[:60]}:{os.getpid()}:{new_id()}"
+
+
+def claim(
+    model: Any, *waiting: ColumnElement[bool] | TextClause, holder: str, limit: int, seconds: float
+) -> Sequence[UUID]:
+    """Claim up to `limit` rows that wait and are due; answer their ids. Commits."""
+    begin_writing()
+    moment = clock.now()
+    due = (
+        select(model.id)
+        .where(*waiting, model.next_attempt_at <= moment)
+        .where(or_(model.claimed_until.is_(None), model.claimed_until < moment))
+        .order_by(model.next_attempt_at, model.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = db.session.scalars(due).all()
+    if ids:
+        db.session.execute(
+            update(model)
+            .where(model.id.in_(ids))
+            .values(claimed_by=holder, claimed_until=moment + timedelta(seconds=seconds))
+            .execution_options(synchronize_session=False)
+        )
+    db.session.commit()
+    return ids
+
+
+def hold(name: str, *, holder: str, seconds: float) -> bool:
+    """Take or renew a named lease; False while another holds it. Commits."""
+    begin_writing()
+    moment = clock.now()
+    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
+    values = {"name": name, "holder": holder, "expires_at": moment + timedelta(seconds=seconds)}
+    taken = db.session.execute(
+        insert(Lease)
+        .values(values)
+        .on_conflict_do_update(
+            index_elements=[Lease.name],
+            set_=values,
+            where=or_(Lease.holder == holder, Lease.expires_at < moment),
+        )
+        .returning(Lease.name)
+    ).first()
+    db.session.commit()
+    return taken is not None

@@ -1,0 +1,196 @@
+"""Payments, PortOne's records of money going back, staff notes, and the text they are found by."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.accounts.models import User
+from app.database import Document, Id, Identified, Timestamped, Tokens, UtcDateTime, utc_now
+from app.extensions import Model
+
+
+class Payment(Identified, Timestamped, Model):
+    """One purchase: a projection of PortOne's last snapshot of it, never a second truth.
+
+    Amounts are in minor units of `currency`. What the store expects stands apart, in
+    `expected_amount` and `expected_currency`, and no sync touches it.
+    """
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        CheckConstraint(
+            "cancelled_amount >= 0 AND cancelled_amount <= amount", name="cancelled_within_amount"
+        ),
+        CheckConstraint(
+            "cancellable_amount >= 0 AND cancellable_amount <= amount", name="cancellable_within_amount"
+        ),
+        Index("ix_payments_changed_clock_id", "changed_clock", "id"),
+        Index("ix_payments_requested_clock_id", "requested_clock", "id"),
+        Index("ix_payments_status_changed_clock_id", "status", "changed_clock", "id"),
+        Index("ix_payments_method_changed_clock_id", "method", "changed_clock", "id"),
+        Index("ix_payments_amount_changed_clock_id", "amount", "changed_clock", "id"),
+        # Few rows need a person; finding them must not cost a walk through all.
+        Index(
+            "ix_payments_pending_cancellation",
+            "changed_clock",
+            "id",
+            sqlite_where=text("has_pending_cancellation = 1"),
+            postgresql_where=text("has_pending_cancellation"),
+        ),
+        Index(
+            "ix_payments_in_motion",
+            "synced_at",
+            sqlite_where=text("has_pending_cancellation OR account_refund_status = 'PENDING'"),
+            postgresql_where=text("has_pending_cancellation OR account_refund_status = 'PENDING'"),
+        ),
+        Index(
+            "ix_payments_open_dispute",
+            "changed_clock",
+            "id",
+            sqlite_where=text("has_open_dispute = 1"),
+            postgresql_where=text("has_open_dispute"),
+        ),
+        Index(
+            "ix_payments_account_refund_status",
+            "account_refund_status",
+            "changed_clock",
+            "id",
+            sqlite_where=text("account_refund_status IS NOT NULL"),
+            postgresql_where=text("account_refund_status IS NOT NULL"),
+        ),
+    )
+
+    payment_id: Mapped[str] = mapped_column(Text, unique=True)
+    transaction_id: Mapped[str | None] = mapped_column(Text, index=True)
+    pg_tx_id: Mapped[str | None] = mapped_column(Text, index=True)
+    store_id: Mapped[str | None] = mapped_column(Text)
+    user_id: Mapped[UUID | None] = mapped_column(Id, ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    status: Mapped[str] = mapped_column(String(40))
+    order_name: Mapped[str | None] = mapped_column(Text)
+    currency: Mapped[str] = mapped_column(String(8), server_default="KRW")
+    amount: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    cancelled_amount: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    cancellable_amount: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    tax_free_amount: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    cancelled_tax_free_amount: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    expected_amount: Mapped[int | None] = mapped_column(BigInteger)
+    expected_currency: Mapped[str | None] = mapped_column(String(8))
+
+    #: PortOne's filter code (`CARD`, `VIRTUAL_ACCOUNT`, …); a method it has added since stands as it came.
+    method: Mapped[str | None] = mapped_column(String(60))
+    pg_provider: Mapped[str | None] = mapped_column(String(60))
+    channel_type: Mapped[str | None] = mapped_column(String(20))
+    customer_name: Mapped[str | None] = mapped_column(Text)
+    customer_email: Mapped[str | None] = mapped_column(Text)
+    customer_phone: Mapped[str | None] = mapped_column(Text)
+    billing_key_hash: Mapped[str | None] = mapped_column(String(64), index=True)
+
+    #: A cancellation in REQUESTED, a dispute in UNRESOLVED, the state of a virtual account's refund.
+    has_pending_cancellation: Mapped[bool] = mapped_column(server_default=false())
+    has_open_dispute: Mapped[bool] = mapped_column(server_default=false())
+    account_refund_status: Mapped[str | None] = mapped_column(String(40))
+
+    requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    paid_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    status_changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: PortOne's `updatedAt`, which orders snapshots, and when we last read one.
+    reported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    synced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: PortOne's answer as it came, but for the billing key, which is a credential.
+    snapshot: Mapped[dict[str, Any] | None] = mapped_column(Document)
+
+    #: The two clocks lists are ordered by; a payment PortOne does not know yet counts from when we met it.
+    changed_clock: Mapped[datetime] = mapped_column(
+        UtcDateTime, Computed("coalesce(status_changed_at, created_at)", persisted=True)
+    )
+    requested_clock: Mapped[datetime] = mapped_column(
+        UtcDateTime, Computed("coalesce(requested_at, created_at)", persisted=True)
+    )
+
+    customer: Mapped[User | None] = relationship()
+    cancellations: Mapped[list["Cancellation"]] = relationship(
+        back_populates="payment", order_by="Cancellation.requested_at, Cancellation.id", passive_deletes=True
+    )
+    notes: Mapped[list["Note"]] = relationship(
+        back_populates="payment", order_by="Note.created_at, Note.id", passive_deletes=True
+    )
+
+
+class Cancellation(Identified, Timestamped, Model):
+    """PortOne's record that money went back, or is about to, or could not."""
+
+    __tablename__ = "cancellations"
+    __table_args__ = (UniqueConstraint("payment_id", "cancellation_id"),)
+
+    payment_id: Mapped[UUID] = mapped_column(Id, ForeignKey("payments.id", ondelete="CASCADE"))
+    cancellation_id: Mapped[str] = mapped_column(Text, index=True)
+    status: Mapped[str] = mapped_column(String(40))
+    total_amount: Mapped[int] = mapped_column(BigInteger)
+    tax_free_amount: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    vat_amount: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    reason: Mapped[str] = mapped_column(Text, server_default="")
+    trigger: Mapped[str | None] = mapped_column(String(40))
+    pg_cancellation_id: Mapped[str | None] = mapped_column(Text)
+    receipt_url: Mapped[str | None] = mapped_column(Text)
+    requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+
+    payment: Mapped[Payment] = relationship(back_populates="cancellations")
+
+
+class Note(Identified, Model):
+    """What a colleague wants the next one to know about a payment."""
+
+    __tablename__ = "payment_notes"
+
+    payment_id: Mapped[UUID] = mapped_column(Id, ForeignKey("payments.id", ondelete="CASCADE"), index=True)
+    author_id: Mapped[UUID | None] = mapped_column(Id, ForeignKey("users.id", ondelete="SET NULL"))
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
+
+    payment: Mapped[Payment] = relationship(back_populates="notes")
+    author: Mapped[User | None] = relationship()
+
+
+class PaymentSearch(Model):
+    """The searchable text of a payment and its tokens.
+
+    SQLite: triggers carry `tokens` into the FTS5 table `payment_search_index`.
+    PostgreSQL: `tokens` is an array under a GIN index.
+    """
+
+    __tablename__ = "payment_search"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    payment_id: Mapped[UUID] = mapped_column(Id, ForeignKey("payments.id", ondelete="CASCADE"), unique=True)
+    text: Mapped[str] = mapped_column(Text)
+    tokens: Mapped[list[str]] = mapped_column(Tokens)
+
+
+class SyncRun(Identified, Model):
+    """A walk through PortOne's payments by cursor: where it stands, so that it can be taken up again."""
+
+    __tablename__ = "sync_runs"
+
+    since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+    cursor: Mapped[str | None] = mapped_column(Text)
+    payments_read: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    payments_changed: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)

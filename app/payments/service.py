@@ -1,0 +1,183 @@
+"""Bring our payments in line with PortOne's: one that is asked for, or all of a period."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app import clock
+from app.accounts.models import User
+from app.audit import service as audit
+from app.database import new_id
+from app.extensions import db, portone
+from app.payments.models import Note, SyncRun
+from app.payments.queries import get_payment
+from app.payments.snapshots import Change, store_snapshot, store_snapshots
+from app.portone.client import LONG_AGO, MAX_CURSOR_SIZE
+from app.portone.errors import PortOneRefused
+from app.portone.payloads import CursorPage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """What PortOne said about a payment: `change` is None when it does not know it."""
+
+    payment_id: str
+    change: Change | None
+
+    @property
+    def is_found(self) -> bool:
+        """Whether PortOne knows the payment."""
+        return self.change is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncProgress:
+    """How far a walk through PortOne's payments came; `reached_at` is when the last one read was made.
+
+    `payments_left_out` counts those that could not be read, which are not in `payments_read`.
+    """
+
+    payments_read: int = 0
+    payments_changed: int = 0
+    reached_at: datetime | None = None
+    payments_left_out: int = 0
+
+
+def sync_payment(payment_id: str) -> SyncResult:
+    """Read a payment from PortOne and bring our rows in line. Commits.
+
+    What the session holds uncommitted is given up first, since no transaction stays open while PortOne is
+    asked. A payment PortOne does not know leaves our rows as they are. Raises PortOneRefused and
+    PortOneUncertain.
+    """
+    db.session.rollback()
+    read_at = clock.now()
+    try:
+        snapshot = portone.get_payment(payment_id)
+    except PortOneRefused as refusal:
+        if refusal.type != "PAYMENT_NOT_FOUND":
+            raise
+        return SyncResult(payment_id, None)
+    change = store_snapshot(snapshot, read_at=read_at)
+    db.session.commit()
+    return SyncResult(payment_id, change)
+
+
+def refresh_payment(payment_id: str, *, by: User) -> SyncResult:
+    """Sync a payment because a person wants to know; the audit trail keeps what that changed. Commits.
+
+    The trail can never be erased, so it does not get what is told about the customer.
+    """
+    result = sync_payment(payment_id)
+    if result.change is not None and result.change.fields:
+        facts = {
+            name: told for name, told in result.change.fields.items() if not name.startswith("customer_")
+        }
+        audit.record("payment.refreshed", "payment", payment_id, by=by, facts=facts)
+        db.session.commit()
+    return result
+
+
+def add_note(payment_id: str, body: str, *, by: User) -> None:
+    """Keep what a colleague wants the next one to know about a payment. Commits. Raises NotFound."""
+    payment = get_payment(payment_id)
+    db.session.add(Note(payment_id=payment.id, author_id=by.id, body=body, created_at=clock.now()))
+    audit.record("payment.annotated", "payment", payment_id, by=by)
+    db.session.commit()
+
+
+def sync_range(
+    since: datetime | None,
+    until: datetime,
+    *,
+    page_size: int = MAX_CURSOR_SIZE,
+    on_progress: Callable[[SyncProgress], None] | None = None,
+) -> SyncProgress:
+    """Copy the payments made from `since` (None: the very first) until `until`, each page in one commit.
+
+    A walk that was broken off is taken up at its cursor first. Doing it twice harms nothing, and what was
+    read before an error stays. Raises PortOneRefused and PortOneUncertain.
+    """
+    walk = _Walk(page_size, on_progress)
+    left_off = _find_broken_off(since, until)
+    if left_off is not None:
+        since = left_off.until
+        walk.finish(left_off.id)
+    if since is None or since < until:
+        walk.finish(_begin_run(since, until))
+    return walk.progress
+
+
+def _find_broken_off(since: datetime | None, until: datetime) -> SyncRun | None:
+    return db.session.scalar(
+        select(SyncRun)
+        .where(SyncRun.finished_at.is_(None), SyncRun.until <= until)
+        .where(SyncRun.since.is_not_distinct_from(since))
+        .order_by(SyncRun.started_at.desc())
+        .limit(1)
+    )
+
+
+def _begin_run(since: datetime | None, until: datetime) -> UUID:
+    run = SyncRun(id=new_id(), since=since, until=until, started_at=clock.now())
+    row_id = run.id
+    db.session.add(run)
+    db.session.commit()
+    return row_id
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Goes through PortOne's payments page by page, and counts."""
+
+    page_size: int
+    on_progress: Callable[[SyncProgress], None] | None
+    progress: SyncProgress = SyncProgress()
+
+    def finish(self, run_id: UUID) -> None:
+        """Walk a run from its cursor to its end."""
+        is_last = False
+        while not is_last:
+            run = db.session.get_one(SyncRun, run_id)
+            since, until, cursor = run.since or LONG_AGO, run.until, run.cursor
+            db.session.rollback()  # no transaction stays open while PortOne is asked
+            read_at = clock.now()
+            page = self._read(since, until, cursor)
+            self._store(run_id, page, read_at)
+            is_last = page.next_cursor is None
+
+    def _read(self, since: datetime, until: datetime, cursor: str | None) -> CursorPage:
+        try:
+            return portone.list_payments_by_cursor(
+                since=since, until=until, cursor=cursor, size=self.page_size
+            )
+        except PortOneRefused as refusal:
+            if cursor is None:
+                raise
+            log.warning("PortOne refused the cursor of a walk (%s); it begins again", refusal)
+            return self._read(since, until, None)
+
+    def _store(self, run_id: UUID, page: CursorPage, read_at: datetime) -> None:
+        changes = store_snapshots(page.items, read_at=read_at)
+        changed = sum(bool(change.fields) for change in changes)
+        run = db.session.get_one(SyncRun, run_id)
+        run.cursor = page.next_cursor
+        run.payments_read += len(page.items)
+        run.payments_changed += changed
+        if page.next_cursor is None:
+            run.finished_at = read_at
+        db.session.commit()
+        self.progress = SyncProgress(
+            self.progress.payments_read + len(page.items),
+            self.progress.payments_changed + changed,
+            page.items[-1].requested_at if page.items else self.progress.reached_at,
+            self.progress.payments_left_out + page.left_out,
+        )
+        if self.on_progress is not None:
+            self.on_progress(self.progress)

@@ -1,0 +1,305 @@
+"""PortOne's snapshots become our rows: safe to repeat, and an older one never overwrites a newer one."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import String, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.access.permissions import Role
+from app.accounts.models import User
+from app.database import begin_writing, new_id
+from app.encryption import vault
+from app.extensions import db
+from app.payments import search
+from app.payments.models import Cancellation, Payment
+from app.portone import payloads
+from app.portone.payloads import PaymentSnapshot
+
+#: How many characters a column takes. What PortOne adds one day may be longer: the snapshot has it whole.
+_ROOM = {
+    column.name: column.type.length
+    for table in (Payment.__table__, Cancellation.__table__)
+    for column in table.columns
+    if isinstance(column.type, String) and column.type.length
+}
+
+#: Columns a change is not told by: they are bookkeeping, or hold what other columns tell.
+_UNTOLD = frozenset({"snapshot", "reported_at", "synced_at", "user_id", "billing_key_hash"})
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+#: The longest customer id a user can have; a longer one cannot be cut, or two customers became one.
+_CUSTOMER_ID_ROOM = 255
+_NAME_ROOM = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What storing a snapshot changed here.
+
+    `fields` maps a column, or `cancellation <id>`, to its value before and after, fit for JSON. It is empty
+    when we knew everything already, and when the snapshot was older than ours (`is_outdated`).
+    """
+
+    row_id: UUID
+    payment_id: str
+    is_new: bool = False
+    is_outdated: bool = False
+    fields: dict[str, list[Any]] = field(default_factory=dict)
+
+
+def store_snapshot(snapshot: PaymentSnapshot, *, read_at: datetime) -> Change:
+    """Write what PortOne reported of a payment, in the caller's transaction; `read_at` is when it was asked.
+
+    The payment stays locked until the commit. Snapshots are ordered by PortOne's `updatedAt`, then by
+    `statusChangedAt`, never by when they reach us.
+    """
+    return store_snapshots([snapshot], read_at=read_at)[0]
+
+
+def store_snapshots(snapshots: Iterable[PaymentSnapshot], *, read_at: datetime) -> list[Change]:
+    """Write many snapshots as `store_snapshot` does, in a few statements; one change for each payment."""
+    begin_writing()
+    newest = _newest_of_each(snapshots)
+    values = _values_of(newest, read_at)
+    known = _lock_known(newest)
+    changes = _insert(newest.keys() - known.keys(), values)
+    known |= _lock_known(newest.keys() - known.keys() - changes.keys())  # another worker was faster
+    for payment_id, payment in known.items():
+        changes[payment_id] = _bring_in_line(payment, newest[payment_id], values[payment_id])
+    current = {change.row_id: newest[key] for key, change in changes.items() if not change.is_outdated}
+    for row_id, told in _store_cancellations(current).items():
+        changes[current[row_id].payment_id].fields.update(told)
+    search.store_texts({row_id: search.searchable_text(snapshot) for row_id, snapshot in current.items()})
+    return list(changes.values())
+
+
+def _newest_of_each(snapshots: Iterable[PaymentSnapshot]) -> dict[str, PaymentSnapshot]:
+    newest: dict[str, PaymentSnapshot] = {}
+    for snapshot in snapshots:
+        other = newest.get(snapshot.payment_id)
+        if other is None or _order_of(snapshot) >= _order_of(other):
+            newest[snapshot.payment_id] = snapshot
+    return newest
+
+
+def _order_of(snapshot: PaymentSnapshot) -> tuple[datetime, datetime]:
+    return snapshot.updated_at or _NEVER, snapshot.status_changed_at or _NEVER
+
+
+def _values_of(snapshots: Mapping[str, PaymentSnapshot], read_at: datetime) -> dict[str, dict[str, Any]]:
+    """The columns of each payment as its snapshot has them."""
+    users = _customers_of(snapshots.values())
+    return {
+        payment_id: {
+            **_columns(snapshot),
+            "user_id": users.get(snapshot.customer.id or ""),
+            "synced_at": read_at,
+        }
+        for payment_id, snapshot in snapshots.items()
+    }
+
+
+def _columns(snapshot: PaymentSnapshot) -> dict[str, Any]:
+    amount, method, channel, customer = snapshot.amount, snapshot.method, snapshot.channel, snapshot.customer
+    return _fitted(
+        transaction_id=snapshot.transaction_id,
+        pg_tx_id=snapshot.pg_tx_id,
+        store_id=snapshot.store_id,
+        status=snapshot.status,
+        order_name=snapshot.order_name or None,
+        currency=snapshot.currency,
+        amount=amount.total,
+        cancelled_amount=min(amount.cancelled, amount.total),
+        cancellable_amount=amount.cancellable,
+        tax_free_amount=amount.tax_free,
+        cancelled_tax_free_amount=amount.cancelled_tax_free,
+        method=method.code if method else None,
+        pg_provider=channel.pg_provider if channel else None,
+        channel_type=channel.type if channel else None,
+        customer_name=customer.name,
+        customer_email=customer.email,
+        customer_phone=customer.phone_number,
+        billing_key_hash=vault().fingerprint(snapshot.billing_key) if snapshot.billing_key else None,
+        has_pending_cancellation=bool(snapshot.open_cancellations),
+        has_open_dispute=any(dispute.status != "RESOLVED" for dispute in snapshot.disputes),
+        account_refund_status=method.refund_status if method else None,
+        requested_at=snapshot.requested_at,
+        paid_at=snapshot.paid_at,
+        status_changed_at=snapshot.status_changed_at,
+        reported_at=snapshot.updated_at,
+        snapshot=_document(snapshot),
+    )
+
+
+def _fitted(**values: Any) -> dict[str, Any]:
+    return {
+        name: value[: _ROOM[name]] if name in _ROOM and isinstance(value, str) else value
+        for name, value in values.items()
+    }
+
+
+def _document(snapshot: PaymentSnapshot) -> Any:
+    """PortOne's answer as it came, but for the billing key: it is a credential wherever it stands."""
+    key = snapshot.billing_key
+    return _masked(snapshot.raw, key, f"…{key[-4:]}") if key else snapshot.raw
+
+
+def _masked(value: Any, secret: str, mask: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(secret, mask)
+    if isinstance(value, Mapping):
+        return {name: _masked(part, secret, mask) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_masked(part, secret, mask) for part in value]
+    return value
+
+
+def _customers_of(snapshots: Iterable[PaymentSnapshot]) -> dict[str, UUID]:
+    """The user of each customer, by the store's own id of them and nothing else; new ones are made."""
+    names = {
+        snapshot.customer.id: (snapshot.customer.name or "")[:_NAME_ROOM]
+        for snapshot in snapshots
+        if snapshot.customer.id and len(snapshot.customer.id) <= _CUSTOMER_ID_ROOM
+    }
+    known = _users_of(names)
+    missing = sorted(names.keys() - known.keys())  # one order, or two workers could wait for each other
+    if missing:
+        db.session.execute(
+            _dialect_insert(User).on_conflict_do_nothing(index_elements=[User.customer_id]),
+            [
+                {"id": new_id(), "customer_id": key, "name": names[key], "role": Role.CUSTOMER.value}
+                for key in missing
+            ],
+        )
+        known |= _users_of(missing)
+    return known
+
+
+def _users_of(customer_ids: Collection[str]) -> dict[str, UUID]:
+    if not customer_ids:
+        return {}
+    found = db.session.execute(select(User.customer_id, User.id).where(User.customer_id.in_(customer_ids)))
+    return {customer_id: row_id for customer_id, row_id in found if customer_id is not None}
+
+
+def _lock_known(payment_ids: Collection[str]) -> dict[str, Payment]:
+    """The payments we have, read afresh and locked in one order for all workers."""
+    if not payment_ids:
+        return {}
+    found = db.session.scalars(
+        select(Payment)
+        .where(Payment.payment_id.in_(payment_ids))
+        .order_by(Payment.payment_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {payment.payment_id: payment for payment in found}
+
+
+def _insert(payment_ids: Collection[str], values: Mapping[str, dict[str, Any]]) -> dict[str, Change]:
+    """Insert payments, but for those another worker inserted meanwhile."""
+    if not payment_ids:
+        return {}
+    inserted = db.session.execute(
+        _dialect_insert(Payment)
+        .on_conflict_do_nothing(index_elements=[Payment.payment_id])
+        .returning(Payment.payment_id, Payment.id),
+        [{"id": new_id(), "payment_id": key, **values[key]} for key in sorted(payment_ids)],
+    )
+    return {
+        payment_id: Change(row_id, payment_id, is_new=True, fields=_told({}, values[payment_id]))
+        for payment_id, row_id in inserted
+    }
+
+
+def _bring_in_line(payment: Payment, snapshot: PaymentSnapshot, values: Mapping[str, Any]) -> Change:
+    ours = payment.reported_at or _NEVER, payment.status_changed_at or _NEVER
+    if payment.snapshot is not None and _order_of(snapshot) < ours:
+        return Change(payment.id, payment.payment_id, is_outdated=True)
+    return Change(payment.id, payment.payment_id, fields=_assign(payment, values))
+
+
+def _assign(row: Payment | Cancellation, values: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Set what differs, and tell it."""
+    before = {name: getattr(row, name) for name in values}
+    differing = {name: value for name, value in values.items() if before[name] != value}
+    for name, value in differing.items():
+        setattr(row, name, value)
+    return _told(before, differing)
+
+
+def _told(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
+    return {
+        name: [_plain(before.get(name)), _plain(value)]
+        for name, value in after.items()
+        if name not in _UNTOLD and before.get(name) != value
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _store_cancellations(snapshots: Mapping[UUID, PaymentSnapshot]) -> dict[UUID, dict[str, list[Any]]]:
+    """Write what PortOne reports of money going back, by payment row; tell the statuses that changed."""
+    reported = {
+        (row_id, cancellation.id): cancellation
+        for row_id, snapshot in snapshots.items()
+        for cancellation in snapshot.cancellations
+    }
+    rows = _cancellations_of({row_id for row_id, _ in reported})
+    told: dict[UUID, dict[str, list[Any]]] = {}
+    for (row_id, cancellation_id), cancellation in reported.items():
+        row = rows.get((row_id, cancellation_id))
+        before = row.status if row else None
+        if _store_cancellation(row, row_id, cancellation) and before != cancellation.status:
+            told.setdefault(row_id, {})[f"cancellation {cancellation_id}"] = [before, cancellation.status]
+    return told
+
+
+def _cancellations_of(row_ids: Collection[UUID]) -> dict[tuple[UUID, str], Cancellation]:
+    if not row_ids:
+        return {}
+    found = db.session.scalars(
+        select(Cancellation)
+        .where(Cancellation.payment_id.in_(row_ids))
+        .execution_options(populate_existing=True)
+    )
+    return {(row.payment_id, row.cancellation_id): row for row in found}
+
+
+def _store_cancellation(row: Cancellation | None, row_id: UUID, reported: payloads.Cancellation) -> bool:
+    """Write one cancellation; False when its outcome is known here and no longer there."""
+    values = _fitted(
+        status=reported.status,
+        total_amount=reported.total_amount,
+        tax_free_amount=reported.tax_free_amount,
+        vat_amount=reported.vat_amount,
+        reason=reported.reason,
+        trigger=reported.trigger,
+        pg_cancellation_id=reported.pg_cancellation_id,
+        receipt_url=reported.receipt_url,
+        requested_at=reported.requested_at,
+        cancelled_at=reported.cancelled_at,
+    )
+    if row is None:
+        db.session.add(Cancellation(payment_id=row_id, cancellation_id=reported.id, **values))
+        return True
+    if reported.is_open and row.status in {"SUCCEEDED", "FAILED"}:
+        return False
+    _assign(row, values)
+    return True
+
+
+def _dialect_insert(model: Any) -> Any:
+    """An INSERT that knows ON CONFLICT, in the words of the database in use.
+
+    NULLs are written like other values, or each combination of empty columns became a statement of its own.
+    """
+    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
+    return insert(model).execution_options(render_nulls=True)

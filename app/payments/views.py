@@ -1,0 +1,165 @@
+"""The payment pages: list and search, one payment with its story, notes, and a fresh look at PortOne."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from app.access.guards import require
+from app.access.permissions import Permission
+from app.errors import NotFound
+from app.extensions import db, portone
+from app.payments import listing, queries, service
+from app.payments.changes import FIELD_NAMES, words_of_changes
+from app.payments.forms import NoteForm, PaymentFilterForm, looks_like_billing_key
+from app.payments.models import Payment
+from app.payments.timeline import timeline_of
+from app.portone.payloads import PaymentSnapshot
+from app.web.htmx import is_htmx, render, see_other
+
+payments = Blueprint("payments", __name__)
+
+_SHOWN_FIELDS = frozenset({"order_name", "payment_id", "customer_name"})
+
+
+@payments.get("/payments")
+@require(Permission.PAYMENT_READ)
+def index() -> Any:
+    """Payments by filters and text; a whole id goes straight to its payment."""
+    form = PaymentFilterForm(request.args)
+    if form.has_billing_key:
+        return _offer_to_post(form.q.data)
+    if not form.validate():
+        return _list_page(form, status=422)
+    filters = form.filters()
+    named = _named_payment(form.q.data, filters)
+    if named is not None:
+        return redirect(url_for("payments.show", payment_id=named))
+    found = listing.list_payments(filters, after=request.args.get("after"))
+    is_narrowed = bool(filters.since or filters.until) and not found.page.rows
+    return _list_page(
+        form,
+        found=found,
+        without_period=listing.count_without_period(filters) if is_narrowed else 0,
+        synced_at=queries.last_synced_at(),
+    )
+
+
+@payments.post("/payments")
+@require(Permission.PAYMENT_READ)
+def search() -> Any:
+    """Search for what no address may hold: a billing key is looked up by its hash."""
+    typed = request.form.get("q", "").strip()
+    if not looks_like_billing_key(typed):
+        return see_other(url_for("payments.index", q=typed or None))
+    return see_other(url_for("payments.index", billing_key=queries.known_hash_of(typed)))
+
+
+@payments.get("/payments/<payment_id:payment_id>")
+@require(Permission.PAYMENT_READ)
+def show(payment_id: str) -> Any:
+    """One payment, or the offer to look for it at PortOne."""
+    payment = queries.find_payment(payment_id)
+    if payment is None:
+        return render("payments/unknown.html", status=404, payment_id=payment_id)
+    attempts: Sequence[PaymentSnapshot] = ()
+    if "attempts" in request.args:
+        db.session.rollback()  # no transaction stays open while PortOne is asked
+        attempts = portone.list_transactions(payment_id)
+    return _payment_page(queries.get_payment(payment_id), attempts=attempts)
+
+
+@payments.post("/payments/<payment_id:payment_id>")
+@require(Permission.PAYMENT_READ)
+def update(payment_id: str) -> Any:
+    """The forms of a payment's page, told apart by `action`: no fixed address may stand below an id."""
+    action = _ACTIONS.get(request.form.get("action", ""))
+    if action is None:
+        abort(400)
+    return action(payment_id)
+
+
+@require(Permission.PAYMENT_SYNC)
+def _refresh(payment_id: str) -> Any:
+    """Read the payment again from PortOne, and show what that changed."""
+    result = service.refresh_payment(payment_id, by=current_user)
+    if result.change is None and queries.find_payment(payment_id) is None:
+        raise NotFound(_("PortOne does not know this payment either."))
+    if result.change is not None and result.change.is_new:
+        flash(_("The payment was found at PortOne and is now kept here."), "success")
+        return see_other(url_for("payments.show", payment_id=payment_id))
+    return _payment_page(queries.get_payment(payment_id), result=result)
+
+
+@require(Permission.PAYMENT_ANNOTATE)
+def _annotate(payment_id: str) -> Any:
+    """Keep a note."""
+    form = NoteForm(request.form)
+    if not form.validate():
+        return _payment_page(queries.get_payment(payment_id), note_form=form, status=422)
+    service.add_note(payment_id, form.body.data, by=current_user)
+    return see_other(url_for("payments.show", payment_id=payment_id, _anchor="notes"))
+
+
+_ACTIONS: dict[str, Callable[[str], Any]] = {"refresh": _refresh, "note": _annotate}
+
+
+def _named_payment(typed: str | None, filters: listing.PaymentFilters) -> str | None:
+    """The paymentId to go straight to, when a whole id is all that was asked for and one payment has it."""
+    if not typed or is_htmx() or request.args.get("after") or not filters.is_text_only:
+        return None
+    found = queries.find_by_whole_id(typed, filters.text)
+    return found[0] if len(found) == 1 else None
+
+
+def _offer_to_post(billing_key: str) -> Any:
+    """A form that searches for the key by POST; htmx is told to keep it out of the address."""
+    fragment = "payments/_billing_key.html"
+    response = render("payments/billing_key.html", fragment=fragment, billing_key=billing_key)
+    response.headers["HX-Push-Url"] = "false"
+    return response
+
+
+def _list_page(form: PaymentFilterForm, *, status: int = 200, **found: Any) -> Any:
+    fragment = "payments/_rows.html" if request.args.get("after") else "payments/_list.html"
+    return render(
+        "payments/index.html",
+        fragment=fragment,
+        status=status,
+        form=form,
+        names_of=_names_of,
+        looked_through=listing.LOOKED_THROUGH,
+        **found,
+    )
+
+
+def _names_of(fields: Iterable[str]) -> str:
+    """The fields a text was found in, but for those that a row of the list shows anyway."""
+    return ", ".join(str(FIELD_NAMES[name]) for name in fields if name not in _SHOWN_FIELDS)
+
+
+def _payment_page(
+    payment: Payment,
+    *,
+    status: int = 200,
+    attempts: Sequence[PaymentSnapshot] = (),
+    result: service.SyncResult | None = None,
+    note_form: NoteForm | None = None,
+) -> Any:
+    snapshot = queries.snapshot_of(payment)
+    changes = words_of_changes(result.change.fields, payment.currency) if result and result.change else []
+    return render(
+        "payments/show.html",
+        status=status,
+        payment=payment,
+        snapshot=snapshot,
+        is_overdue=snapshot is not None and queries.is_overdue(snapshot),
+        outlook=queries.outlook_of(payment),
+        entries=timeline_of(payment, attempts),
+        has_attempts=bool(attempts),
+        result=result,
+        changes=changes,
+        note_form=note_form or NoteForm(),
+    )

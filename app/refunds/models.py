@@ -1,0 +1,107 @@
+"""Refunds: an admin's decision to give money back, from the moment it is made to its outcome."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.accounts.models import User
+from app.database import Id, Identified, Timestamped, UtcDateTime
+from app.extensions import Model
+from app.leases import Leased
+from app.payments.models import Payment
+
+
+class RefundStatus(StrEnum):
+    """Where a refund stands. `failed` is PortOne's no; `rejected` is the second person's."""
+
+    AWAITING_APPROVAL = "awaiting_approval"
+    SENDING = "sending"
+    UNCERTAIN = "uncertain"
+    REQUESTED = "requested"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REJECTED = "rejected"
+
+
+#: PortOne's answer is known.
+OUTCOMES = frozenset({RefundStatus.REQUESTED, RefundStatus.SUCCEEDED, RefundStatus.FAILED})
+
+#: Asked of PortOne, and not yet final: a second refund of the payment waits.
+IN_FLIGHT = frozenset({RefundStatus.SENDING, RefundStatus.UNCERTAIN, RefundStatus.REQUESTED})
+
+#: The same as a condition. Spelled out, without parameters, so that the partial indexes serve it.
+IS_IN_FLIGHT = text("refunds.status IN ('sending', 'uncertain', 'requested')")
+_IN_FLIGHT_ROWS = text("status IN ('sending', 'uncertain', 'requested')")
+
+#: Their amount is spoken for.
+HOLDING = IN_FLIGHT | {RefundStatus.AWAITING_APPROVAL}
+
+MOVES: dict[RefundStatus, frozenset[RefundStatus]] = {
+    RefundStatus.AWAITING_APPROVAL: frozenset({RefundStatus.SENDING, RefundStatus.REJECTED}),
+    RefundStatus.SENDING: OUTCOMES | {RefundStatus.UNCERTAIN},
+    RefundStatus.UNCERTAIN: OUTCOMES,
+    RefundStatus.REQUESTED: frozenset({RefundStatus.SUCCEEDED, RefundStatus.FAILED}),
+}
+
+
+class Refund(Identified, Timestamped, Leased, Model):
+    """Give back `amount` (minor units of the payment's currency); its id is its idempotency key."""
+
+    __tablename__ = "refunds"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('awaiting_approval', 'sending', 'uncertain', 'requested', 'succeeded', 'failed',"
+            " 'rejected')",
+            name="status_known",
+        ),
+        CheckConstraint("amount > 0", name="amount_positive"),
+        CheckConstraint("tax_free_amount >= 0 AND tax_free_amount <= amount", name="tax_free_within_amount"),
+        # The last fence: whatever the code believes, the database lets one refund of a payment be under way.
+        Index(
+            "uq_refunds_payment_in_flight",
+            "payment_id",
+            unique=True,
+            sqlite_where=_IN_FLIGHT_ROWS,
+            postgresql_where=_IN_FLIGHT_ROWS,
+        ),
+        Index(
+            "ix_refunds_waiting",
+            "next_attempt_at",
+            "id",
+            sqlite_where=_IN_FLIGHT_ROWS,
+            postgresql_where=_IN_FLIGHT_ROWS,
+        ),
+        Index("ix_refunds_status_id", "status", "id"),
+    )
+
+    payment_id: Mapped[UUID] = mapped_column(Id, ForeignKey("payments.id", ondelete="RESTRICT"), index=True)
+    status: Mapped[str] = mapped_column(String(20))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    tax_free_amount: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    #: PortOne's balance when the refund was decided: the `currentCancellableAmount` that was sent.
+    balance_before: Mapped[int | None] = mapped_column(BigInteger)
+    reason_code: Mapped[str | None] = mapped_column(String(40))
+    reason: Mapped[str] = mapped_column(Text, server_default="")
+    #: The body of the request to PortOne, sealed as it may hold an account number; sent again as it stands.
+    request_sealed: Mapped[str | None] = mapped_column(Text)
+    account_bank: Mapped[str | None] = mapped_column(String(60))
+    account_last_digits: Mapped[str | None] = mapped_column(String(8))
+    account_holder: Mapped[str | None] = mapped_column(Text)
+
+    requested_by: Mapped[UUID | None] = mapped_column(Id, ForeignKey("users.id", ondelete="SET NULL"))
+    approved_by: Mapped[UUID | None] = mapped_column(Id, ForeignKey("users.id", ondelete="SET NULL"))
+    cancellation_id: Mapped[str | None] = mapped_column(Text, index=True)
+    #: Why there is no answer (`timeout`, …) or why PortOne said no (its error type).
+    problem: Mapped[str | None] = mapped_column(String(80))
+    problem_message: Mapped[str | None] = mapped_column(Text)
+    pg_code: Mapped[str | None] = mapped_column(String(80))
+    pg_message: Mapped[str | None] = mapped_column(Text)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    payment: Mapped[Payment] = relationship()
+    requester: Mapped[User | None] = relationship(foreign_keys=[requested_by])
+    approver: Mapped[User | None] = relationship(foreign_keys=[approved_by])

@@ -1,0 +1,67 @@
+"""Refunds to show: one, a payment's, and the list."""
+
+from typing import Any
+from uuid import UUID
+
+from flask_babel import gettext as _
+from sqlalchemy import Select, select
+from sqlalchemy.orm import contains_eager, joinedload
+
+from app.errors import NotFound
+from app.extensions import db
+from app.payments.models import Payment
+from app.refunds.models import Refund
+from app.web.pagination import Page, capped_count, list_page
+
+
+def find_refund(refund_id: UUID) -> Refund | None:
+    """The refund with this id, which is its intent too."""
+    return db.session.get(
+        Refund, refund_id, options=[joinedload(Refund.payment), joinedload(Refund.requester)]
+    )
+
+
+def get_refund(refund_id: UUID) -> Refund:
+    """The refund with this id; raises NotFound."""
+    refund = find_refund(refund_id)
+    if refund is None:
+        raise NotFound(_("There is no refund with this number."))
+    return refund
+
+
+def list_refunds_of(payment: Payment) -> list[Refund]:
+    """Every refund of a payment, oldest first."""
+    return list(
+        db.session.scalars(
+            select(Refund)
+            .where(Refund.payment_id == payment.id)
+            .options(joinedload(Refund.requester))
+            .order_by(Refund.created_at, Refund.id)
+        )
+    )
+
+
+def list_refunds(filters: dict[str, Any], *, after: str | None) -> Page[Refund]:
+    """A page of refunds, newest first. `filters`: `status` (several), `since`, `until` (moments), `text`."""
+    statement = _filtered(filters).options(contains_eager(Refund.payment), joinedload(Refund.requester))
+    return list_page(statement, clock=Refund.created_at, key=Refund.id, after=after)
+
+
+def count_refunds(filters: dict[str, Any]) -> int:
+    """How many refunds the filters find; exact up to the cap of `capped_count`."""
+    return capped_count(_filtered(filters))
+
+
+def _filtered(filters: dict[str, Any]) -> Select[Refund]:
+    statement = select(Refund).join(Refund.payment)
+    if filters.get("status"):
+        statement = statement.where(Refund.status.in_(filters["status"]))
+    if filters.get("since"):
+        statement = statement.where(Refund.created_at >= filters["since"])
+    if filters.get("until"):
+        statement = statement.where(Refund.created_at < filters["until"])
+    if text := filters.get("text"):
+        names = (Payment.payment_id, Payment.order_name, Payment.customer_name, Refund.reason)
+        found = [name.icontains(text, autoescape=True) for name in names]
+        statement = statement.where(db.or_(*found, Refund.cancellation_id == text))
+    return statement

@@ -1,0 +1,202 @@
+"""Give money back, once: hold the amount, then ask PortOne and settle what became of it (`settling`).
+
+No transaction is open while PortOne is asked.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from flask_babel import gettext as _
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from app import clock
+from app.accounts.models import User
+from app.audit import service as audit
+from app.database import lock
+from app.encryption import vault
+from app.errors import DomainError
+from app.extensions import db, portone
+from app.leases import claim
+from app.payments import queries as payments
+from app.payments.models import Payment
+from app.portone.requests import CancelRequest, RefundAccount
+from app.refunds import balance, rules, settling
+from app.refunds.models import IS_IN_FLIGHT, Refund, RefundStatus
+from app.refunds.queries import find_refund, get_refund
+from app.refunds.settling import SENDER_SECONDS, Dispatch
+from app.web.filters import money
+
+#: A claimed refund is another worker's again after this.
+CLAIM_SECONDS = 12
+
+
+class RefundRefused(DomainError):
+    """The refund cannot be made, and PortOne was not asked."""
+
+
+class BalanceMoved(RefundRefused):
+    """What is left to refund is no longer what the person saw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an admin wants given back. Amounts are in minor units of the payment's currency."""
+
+    intent: UUID
+    amount: int
+    tax_free_amount: int
+    expected_refundable: int
+    reason: str
+    reason_code: str | None = None
+    account: RefundAccount | None = None
+
+
+def request_refund(payment_id: str, wish: Wish, *, by: User) -> None:
+    """Give back part of a payment, or all of it; the same intent again changes nothing.
+
+    Raises `RefundRefused` or `BalanceMoved` where PortOne need not be asked. What PortOne answers,
+    or that it does not, is recorded on the refund.
+    """
+    dispatch = _hold(payment_id, wish, by)
+    if dispatch is not None:
+        settling.send(dispatch, is_first=True)
+
+
+def recheck_refund(refund_id: UUID, *, by: User) -> None:
+    """Find out now what became of a refund, because a person wants to know."""
+    refund = get_refund(refund_id)
+    audit.record("refund.rechecked", "refund", str(refund.id), by=by, facts={"status": refund.status})
+    settling.follow(refund_id)
+
+
+def claim_waiting_refunds(*, holder: str, limit: int) -> list[UUID]:
+    """Claim refunds without a final outcome that are due to be looked at. Commits."""
+    return list(claim(Refund, IS_IN_FLIGHT, holder=holder, limit=limit, seconds=CLAIM_SECONDS))
+
+
+def settle_requested_refunds_of(payment_row_id: UUID) -> None:
+    """Settle refunds that waited for PortOne, now that a new snapshot of their payment is stored. Commits."""
+    waiting = db.session.scalars(
+        select(Refund.id).where(Refund.payment_id == payment_row_id, Refund.status == RefundStatus.REQUESTED)
+    ).all()
+    for refund_id in waiting:
+        settling.settle_by_cancellation(refund_id)
+
+
+def _hold(payment_id: str, wish: Wish, by: User) -> Dispatch | None:
+    """Store the refund and what will be asked; None when this intent was stored before."""
+    payment = lock(Payment, payments.get_payment(payment_id).id)
+    first = find_refund(wish.intent)
+    if first is not None:
+        _refuse_if_of_another(payment, first)
+        db.session.rollback()
+        return None
+    refuse_if_impossible(payment, wish)
+    request = _cancel_request(payment, wish)
+    refund = _new_refund(payment, wish, request, by)
+    db.session.add(refund)
+    audit.record("refund.requested", "refund", str(wish.intent), by=by, facts=_facts(payment, refund))
+    dispatch = Dispatch(wish.intent, payment.payment_id, request)
+    try:
+        db.session.commit()
+    except IntegrityError as clash:
+        db.session.rollback()
+        raise RefundRefused(_("Another refund was made at the same moment. Open the form again.")) from clash
+    return dispatch
+
+
+def _refuse_if_of_another(payment: Payment, refund: Refund) -> None:
+    if refund.payment_id != payment.id:
+        raise RefundRefused(_("This form belongs to a refund of another payment. Open the form again."))
+
+
+def refuse_if_impossible(payment: Payment, wish: Wish) -> None:
+    """Raise what PortOne need not be asked to know: `BalanceMoved`, or another `RefundRefused`."""
+    if balance.find_in_flight(payment) is not None:
+        raise RefundRefused(_("Another refund of this payment has no outcome yet. Wait until it is settled."))
+    obstacle = rules.find_obstacle(payment)
+    if obstacle:
+        raise RefundRefused(obstacle)
+    left = balance.refundable(payment)
+    if left != wish.expected_refundable:
+        raise BalanceMoved(
+            _("The balance has changed: %(left)s can be refunded now.", left=_in(payment, left))
+        )
+    if wish.amount > left:
+        raise RefundRefused(_("Only %(left)s is left to refund.", left=_in(payment, left)))
+    _refuse_impossible_parts(payment, wish, left)
+    if rules.needs_account(payment) and wish.account is None:
+        raise RefundRefused(_("This payment can only be refunded to a bank account."))
+
+
+def _refuse_impossible_parts(payment: Payment, wish: Wish, left: int) -> None:
+    """PortOne counts what is taxable and what is tax-free apart, and refuses more of either than is left."""
+    tax_free_left = balance.refundable_tax_free(payment)
+    if wish.tax_free_amount > tax_free_left:
+        raise RefundRefused(
+            _("Only %(left)s of the tax-free part is left.", left=_in(payment, tax_free_left))
+        )
+    taxable_left = left - tax_free_left
+    if wish.amount - wish.tax_free_amount > taxable_left:
+        raise RefundRefused(
+            _(
+                "Only %(left)s of the taxable part is left; raise the tax-free part of this refund.",
+                left=_in(payment, taxable_left),
+            )
+        )
+
+
+def _in(payment: Payment, amount: int) -> str:
+    return money(amount, payment.currency)
+
+
+def _cancel_request(payment: Payment, wish: Wish) -> str:
+    """The body PortOne will get: `currentCancellableAmount` is its own balance, not less what is held."""
+    return CancelRequest(
+        payment_id=payment.payment_id,
+        store_id=payment.store_id or portone.store_id,
+        reason=wish.reason,
+        amount=wish.amount,
+        tax_free_amount=wish.tax_free_amount if payment.tax_free_amount else None,
+        current_cancellable_amount=payment.cancellable_amount,
+        requester="ADMIN",
+        refund_account=wish.account,
+    ).to_json()
+
+
+def _new_refund(payment: Payment, wish: Wish, request: str, by: User) -> Refund:
+    moment = clock.now()
+    account = wish.account
+    return Refund(
+        id=wish.intent,
+        payment_id=payment.id,
+        status=RefundStatus.SENDING,
+        amount=wish.amount,
+        tax_free_amount=wish.tax_free_amount,
+        balance_before=payment.cancellable_amount,
+        reason=wish.reason,
+        reason_code=wish.reason_code,
+        request_sealed=vault().seal(request),
+        account_bank=account.bank if account else None,
+        account_last_digits=account.number[-4:] if account else None,
+        account_holder=account.holder_name if account else None,
+        requested_by=by.id,
+        sent_at=moment,
+        created_at=moment,
+        next_attempt_at=moment + timedelta(seconds=SENDER_SECONDS),
+    )
+
+
+def _facts(payment: Payment, refund: Refund) -> dict[str, object]:
+    account = f"{refund.account_bank} ****{refund.account_last_digits}" if refund.account_bank else None
+    return {
+        "payment_id": payment.payment_id,
+        "amount": refund.amount,
+        "tax_free_amount": refund.tax_free_amount,
+        "currency": payment.currency,
+        "balance_before": refund.balance_before,
+        "reason": refund.reason,
+        "account": account,
+    }

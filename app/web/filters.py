@@ -1,0 +1,119 @@
+"""Jinja filters and globals: how money, time and codes are written."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from babel.dates import format_timedelta
+from flask import Flask, current_app, request
+from flask_babel import gettext as _
+from flask_wtf.csrf import generate_csrf
+
+from app import clock
+from app.money import Money
+from app.web.assets import asset_url
+from app.web.labels import label_of
+from app.web.language import page_language, speed_up_gettext
+
+_NOTHING = "–"
+
+THEMES = ("light", "dark", "auto")
+
+_SECONDS = {"day": 86_400, "hour": 3_600, "minute": 60}
+
+#: "27 hours ago" is more use than "1 day ago".
+_MORE_THAN_ONE = 1.2
+
+
+def money(amount: int | None, currency: str) -> str:
+    """An amount in minor units, as people of the page's language write it."""
+    return _NOTHING if amount is None else Money(amount, currency).format(page_language())
+
+
+def local_time(moment: datetime | None) -> str:
+    """A moment in Asia/Seoul: `2026-03-29 20:22:08`."""
+    return _NOTHING if moment is None else f"{moment.astimezone(clock.SEOUL):%Y-%m-%d %H:%M:%S}"
+
+
+def relative_time(moment: datetime | None) -> str:
+    """How long ago a moment was, or how far away it is: `3분 전`."""
+    if moment is None:
+        return _NOTHING
+    seconds = (moment - clock.now()).total_seconds()
+    if abs(seconds) < _SECONDS["minute"]:
+        return str(_("just now"))
+    is_more_than = abs(seconds) / _MORE_THAN_ONE
+    unit = next((unit for unit in ("day", "hour") if is_more_than >= _SECONDS[unit]), "minute")
+    return _age_in_words(round(seconds / _SECONDS[unit]), unit, page_language())
+
+
+@lru_cache(maxsize=1024)
+def _age_in_words(count: int, unit: Literal["day", "hour", "minute"], language: str) -> str:
+    age = timedelta(seconds=count * _SECONDS[unit])
+    return format_timedelta(
+        age, granularity=unit, threshold=_MORE_THAN_ONE, add_direction=True, locale=language
+    )
+
+
+def label(code: str | None, kind: str) -> str:
+    """The words for a code, such as 결제완료 for PAID; the code itself where it is not known."""
+    return str(label_of(kind, code).text)
+
+
+def mask_ending(text: str | None, shown: int = 4) -> str:
+    """All but the last characters hidden: `****1234`."""
+    return f"****{text[-shown:]}" if text else ""
+
+
+def readable_json(document: Any) -> str:
+    """A document laid out for people; what JSON does not know is written as text."""
+    return json.dumps(document, ensure_ascii=False, indent=2, default=str)
+
+
+def chosen_theme() -> str:
+    """The theme this browser has chosen: `light`, `dark`, or `auto` for the system's."""
+    theme = request.cookies.get(current_app.config["THEME_COOKIE_NAME"], "")
+    return theme if theme in THEMES else "auto"
+
+
+def here() -> str:
+    """This page's own address, to come back to after a small change such as the language."""
+    query = request.query_string.decode("latin-1")
+    return f"{request.path}?{query}" if query and request.method == "GET" else request.path
+
+
+def url_for_page(**changes: Any) -> str:
+    """This page's address with some of its query changed; None takes a name out.
+
+    The cursor `after` is left behind, because it belongs to the question that was asked before.
+    """
+    query = {name: values for name, values in request.args.lists() if name not in changes and name != "after"}
+    query |= {name: _as_list(value) for name, value in changes.items() if value is not None}
+    text = urlencode(query, doseq=True)
+    return f"{request.path}?{text}" if text else request.path
+
+
+def _as_list(value: Any) -> list[Any]:
+    is_many = isinstance(value, Iterable) and not isinstance(value, str)
+    return list(value) if is_many else [value]
+
+
+def init_app(app: Flask) -> None:
+    """Give the templates their filters and globals."""
+    for function in (money, local_time, relative_time, label, mask_ending, readable_json):
+        app.jinja_env.filters[function.__name__] = function
+    app.jinja_env.globals.update(
+        asset_url=asset_url,
+        chosen_theme=chosen_theme,
+        here=here,
+        csrf_token=generate_csrf,
+        label_of=label_of,
+        url_for_page=url_for_page,
+        page_language=page_language,
+    )
+    speed_up_gettext(app)
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True

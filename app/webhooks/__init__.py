@@ -1,0 +1,1 @@
+"""What PortOne told us, kept before it is acted upon."""

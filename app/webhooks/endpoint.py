@@ -1,0 +1,46 @@
+"""POST /webhooks/portone: verify, store, answer. A worker processes."""
+
+from flask import Blueprint, abort, current_app, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from app.access.guards import public
+from app.config import Settings
+from app.extensions import csrf
+from app.portone.webhooks import InvalidWebhook, verify
+from app.webhooks import service
+
+#: Webhooks are a few hundred bytes.
+MAX_BODY_BYTES = 1024 * 1024
+
+endpoint = Blueprint("endpoint", __name__)
+
+
+@endpoint.post("/webhooks/portone")
+@endpoint.post("/api/portone/webhook")
+@csrf.exempt
+@public
+def receive() -> ResponseReturnValue:
+    """Answer 200 once the message is stored, so that nothing can lose it; 400 if PortOne did not sign it."""
+    settings: Settings = current_app.config["SETTINGS"]
+    body, headers = _read_body(), dict(request.headers)
+    try:
+        event = verify(body, headers, settings.portone_webhook_secrets)
+    except InvalidWebhook as problem:
+        answer = {"error": problem.reason}
+        service.store_rejected(body, headers, problem.reason, answer=answer)
+        return jsonify(answer), 400
+    service.store(event, headers, answer={})
+    return jsonify({}), 200
+
+
+def _read_body() -> bytes:
+    """The bytes as received; 413 beyond the limit.
+
+    Of a body without a Content-Length Werkzeug reads as much as the limit allows and says nothing of the
+    rest, so one byte more than is allowed is asked for.
+    """
+    request.max_content_length = MAX_BODY_BYTES + 1
+    body = request.get_data()
+    if len(body) > MAX_BODY_BYTES:
+        abort(413)
+    return body

@@ -1,0 +1,341 @@
+"""The loop behind `flask worker`: claims what waits in the database, under leases, and does it.
+
+Any number of workers share one database. Each shows a sign of life in `leases` as `worker:<holder>`.
+"""
+
+import logging
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
+from types import FrameType
+from typing import Any, TypeVar
+from uuid import UUID
+
+from flask import Flask, g
+from sqlalchemy import ColumnElement, delete, func, select, text, update
+
+from app import clock, leases
+from app.extensions import db
+from app.leases import Lease
+from app.payments.models import Payment
+from app.payments.service import sync_payment
+from app.portone.errors import PortOneRefused, PortOneUncertain
+from app.refunds import service as refunds
+from app.refunds import settling
+from app.refunds.models import Refund
+from app.webhooks import service as webhooks
+from app.webhooks.models import WebhookLog
+
+T = TypeVar("T")
+
+#: The name of a worker's sign of life begins with this.
+SIGN_OF_LIFE = "worker:"
+#: A worker whose sign of life is older counts as gone.
+ALIVE_SECONDS = 15.0
+#: What is claimed is free again after this, unless the worker lives and renews.
+CLAIM_SECONDS = 12.0
+#: How often claims and the sign of life are renewed: well before either runs out.
+BEAT_SECONDS = 4.0
+#: Waits of a worker that found nothing to do, growing from the first to the second.
+IDLE_SECONDS = (0.2, 0.5)
+#: The wait after an error of the loop itself, such as a database that is away.
+TROUBLE_SECONDS = 2.0
+
+#: Payments whose cancellation, or whose transfer to the customer's account, is still under way: PortOne
+#: does not always announce how it ends. Spelled out so that a partial index can serve.
+IN_MOTION = text("(payments.has_pending_cancellation OR payments.account_refund_status = 'PENDING')")
+#: Such a payment is read again after a tenth of the time it has stood still, within these bounds.
+SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=6)
+#: Candidates looked at, and payments read, in one round.
+IN_MOTION_SEEN, IN_MOTION_READ = 1_000, 50
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Claimed rows of a table, and what is to be done about them."""
+
+    model: Any
+    row_ids: tuple[UUID, ...]
+    work: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """Rows that wait for a worker: `claim` answers tasks, none when nothing is due."""
+
+    name: str
+    claim: Callable[[], list[Task]]
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Something done again and again, one run at a time; `work` takes the holder, answers how much it did."""
+
+    name: str
+    every_seconds: float
+    work: Callable[[str], int]
+
+
+def refund_inbox(holder: str) -> Inbox:
+    """Refunds whose outcome is still to come, and which are due to be asked about."""
+
+    def claim() -> list[Task]:
+        claimed = refunds.claim_waiting_refunds(holder=holder, limit=16)
+        return [Task(Refund, (refund_id,), partial(settling.follow, refund_id)) for refund_id in claimed]
+
+    return Inbox("refunds", claim)
+
+
+def webhook_inbox(holder: str) -> Inbox:
+    """Waiting webhooks, those of one payment together."""
+    processor = webhooks.Processor(holder)
+
+    def claim() -> list[Task]:
+        batches = webhooks.claim_batches(holder, seconds=CLAIM_SECONDS)
+        return [Task(WebhookLog, batch.log_ids, partial(processor.process, batch)) for batch in batches]
+
+    return Inbox("webhooks", claim)
+
+
+def sync_payments_in_motion(holder: str) -> int:
+    """Read again those payments in motion that are due; answers how many were read. One worker at a time."""
+    if not leases.hold("payments in motion", holder=holder, seconds=60):
+        return 0
+    read = 0
+    for payment_id in _due_in_motion():
+        try:
+            change = sync_payment(payment_id).change
+        except PortOneUncertain as uncertain:
+            logger.info("Payments in motion wait, PortOne gave no answer: %s", uncertain.reason)
+            break
+        except PortOneRefused as refusal:
+            logger.warning("A payment in motion could not be read: %s", refusal)
+            continue
+        read += 1
+        if change:
+            refunds.settle_requested_refunds_of(change.row_id)
+    return read
+
+
+def _due_in_motion() -> list[str]:
+    g.reads_only = True  # looking takes no writer's turn on SQLite
+    stood_still_since = func.coalesce(Payment.reported_at, Payment.status_changed_at, Payment.created_at)
+    candidates = db.session.execute(
+        select(Payment.payment_id, Payment.synced_at, stood_still_since)
+        .where(IN_MOTION)
+        .order_by(Payment.synced_at.nulls_first())
+        .limit(IN_MOTION_SEEN)
+    ).all()
+    db.session.rollback()
+    g.reads_only = False
+    moment = clock.now()
+    due = [payment_id for payment_id, synced_at, since in candidates if _is_due(synced_at, since, moment)]
+    return due[:IN_MOTION_READ]
+
+
+def _is_due(synced_at: datetime | None, since: datetime, moment: datetime) -> bool:
+    wait = min(max((moment - since) / 10, SHORTEST_WAIT), LONGEST_WAIT)
+    return synced_at is None or synced_at + wait <= moment
+
+
+#: In the order of urgency.
+INBOXES = (refund_inbox, webhook_inbox)
+DUTIES = (Duty("payments in motion", 5.0, sync_payments_in_motion),)
+
+
+class Worker:
+    """Empties the inboxes with `threads` threads, and sees to the duties beside them.
+
+    The threads spend their time waiting for PortOne. Whatever one of them does has its own app context, and
+    so its own session.
+    """
+
+    def __init__(
+        self,
+        app: Flask,
+        *,
+        threads: int = 24,
+        inboxes: Sequence[Callable[[str], Inbox]] = INBOXES,
+        duties: Sequence[Duty] = DUTIES,
+    ) -> None:
+        self.app = app
+        self.threads = threads
+        self.holder = leases.new_holder()
+        self.inboxes = [inbox(self.holder) for inbox in inboxes]
+        self.duties = duties
+        self._is_stopping = threading.Event()
+        self._has_room = threading.Event()
+        self._under_way: dict[Future[Any], Task] = {}
+        self._on_duty: dict[str, tuple[Future[Any], float]] = {}
+
+    def run(self) -> None:
+        """Work until `stop()`, SIGTERM or SIGINT; then finish what is under way and give the rest back."""
+        logger.info("Worker %s begins with %d threads", self.holder, self.threads)
+        pool = ThreadPoolExecutor(self.threads + len(self.duties), thread_name_prefix="worker")
+        with self._obeying_signals(), self._showing_life(), pool:
+            pause = IDLE_SECONDS[0]
+            while not self._is_stopping.is_set():
+                found = self._find_work(pool)
+                pause = IDLE_SECONDS[0] if found else min(pause * 1.5, IDLE_SECONDS[1])
+                self._rest(0.0 if found else pause)
+            self._give_back()
+        logger.info("Worker %s ends", self.holder)
+
+    def stop(self) -> None:
+        """Ask `run()` to come to its end; may be called from anywhere."""
+        self._is_stopping.set()
+        self._has_room.set()
+
+    def run_once(self) -> Counter[str]:
+        """Do all that is due now, in this thread; answers how much by the name of inbox or duty."""
+        done: Counter[str] = Counter()
+        for inbox in self.inboxes:
+            while tasks := self._in_context(inbox.claim):
+                for task in tasks:
+                    self._in_context(task.work)
+                    done[inbox.name] += len(task.row_ids)
+        for duty in self.duties:
+            done[duty.name] += self._in_context(duty.work, self.holder)
+        return done
+
+    def _in_context(self, work: Callable[..., T], *arguments: Any) -> T:
+        with self.app.app_context():
+            return work(*arguments)
+
+    def _find_work(self, pool: ThreadPoolExecutor) -> bool:
+        """Start what is due; whether there may be more. Trouble, such as a database away, is waited out."""
+        try:
+            self._start_duties(pool)
+            return sum(self._start_tasks(inbox, pool) for inbox in self.inboxes) > 0
+        except Exception:
+            logger.exception("The worker could not look for work and goes on in %.0f s", TROUBLE_SECONDS)
+            self._is_stopping.wait(TROUBLE_SECONDS)
+            return False
+
+    def _start_tasks(self, inbox: Inbox, pool: ThreadPoolExecutor) -> int:
+        if self._is_full():
+            return 0
+        tasks = self._in_context(inbox.claim)
+        for task in tasks:
+            future = pool.submit(self._in_context, task.work)
+            self._under_way[future] = task
+            future.add_done_callback(self._conclude)
+        return len(tasks)
+
+    def _conclude(self, future: Future[Any]) -> None:
+        """A task is over. One that failed is free for anyone when its claim runs out."""
+        self._under_way.pop(future, None)
+        self._has_room.set()
+        if not future.cancelled() and (problem := future.exception()):
+            logger.error("A task failed; it is taken up again soon", exc_info=problem)
+
+    def _start_duties(self, pool: ThreadPoolExecutor) -> None:
+        for duty in self.duties:
+            last, started = self._on_duty.get(duty.name, (None, -duty.every_seconds))
+            is_free = last is None or last.done()
+            if is_free and monotonic() - started >= duty.every_seconds:
+                self._on_duty[duty.name] = pool.submit(self._perform, duty), monotonic()
+
+    def _perform(self, duty: Duty) -> None:
+        try:
+            self._in_context(duty.work, self.holder)
+        except Exception:
+            logger.exception("The duty “%s” failed and is tried again", duty.name)
+
+    def _is_full(self) -> bool:
+        return len(self._under_way) >= self.threads
+
+    def _rest(self, seconds: float) -> None:
+        """Wait for a free thread if there is none, else for so long."""
+        if not self._is_full():
+            self._is_stopping.wait(seconds)
+            return
+        self._has_room.clear()
+        if self._is_full() and not self._is_stopping.is_set():
+            self._has_room.wait(IDLE_SECONDS[1])
+
+    def _give_back(self) -> None:
+        """Let other workers have what no thread has begun."""
+        waiting = [task for future, task in list(self._under_way.items()) if future.cancel()]
+        self._try(self._set_claims, waiting, None)
+
+    def _set_claims(self, tasks: Sequence[Task], until: datetime | None) -> None:
+        """Renew the claims of tasks, or end them; rows that are no longer ours are let be."""
+        claim = {"claimed_until": until, "claimed_by": self.holder if until else None}
+        for model in {task.model for task in tasks}:
+            row_ids = [row_id for task in tasks if task.model is model for row_id in task.row_ids]
+            is_ours = model.id.in_(row_ids), model.claimed_by == self.holder
+            db.session.execute(update(model).where(*is_ours).values(claim))
+        db.session.commit()
+
+    @contextmanager
+    def _obeying_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT ask for the end; a second one does not wait for it."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals belong to the main thread
+            return
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+        def restore() -> None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+        def obey(_number: int, _frame: FrameType | None) -> None:
+            restore()
+            self.stop()
+
+        for number in before:
+            signal.signal(number, obey)
+        try:
+            yield
+        finally:
+            restore()
+
+    @contextmanager
+    def _showing_life(self) -> Iterator[None]:
+        """Show a sign of life and keep the claims, in a thread of its own, until the work is over."""
+        is_over = threading.Event()
+
+        def beat() -> None:
+            self._beat()
+            while not is_over.wait(BEAT_SECONDS):
+                self._beat()
+
+        heart = threading.Thread(target=beat, name="worker-heart", daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            heart.join()
+            self._try(_forget_workers, Lease.name == self._sign)
+
+    def _beat(self) -> None:
+        moment = clock.now()
+        self._try(partial(leases.hold, self._sign, holder=self.holder, seconds=ALIVE_SECONDS))
+        self._try(self._set_claims, list(self._under_way.values()), moment + timedelta(seconds=CLAIM_SECONDS))
+        self._try(_forget_workers, Lease.expires_at < moment - timedelta(minutes=1))
+
+    def _try(self, work: Callable[..., object], *arguments: Any) -> None:
+        try:
+            self._in_context(work, *arguments)
+        except Exception:
+            logger.exception("The worker could not write its sign of life or its claims")
+
+    @property
+    def _sign(self) -> str:
+        return f"{SIGN_OF_LIFE}{self.holder}"
+
+
+def _forget_workers(which: ColumnElement[bool]) -> None:
+    db.session.execute(delete(Lease).where(Lease.name.startswith(SIGN_OF_LIFE, autoescape=True), which))
+    db.session.commit()

@@ -1,0 +1,108 @@
+"""The commands: what they do, and what they say when it cannot be done."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text
+
+from app.accounts.models import User
+from app.audit import service as audit
+from app.extensions import db
+from app.payments.models import Payment
+from app.portone.payloads import CursorPage
+from tests.factories import make_payment
+
+
+def run(app: Flask, *arguments: str, typed: str = "") -> Any:
+    db.session.commit()
+    return app.test_cli_runner().invoke(args=list(arguments), input=typed)
+
+
+def test_create_admin_lets_a_person_sign_in(app: Flask, client: Any) -> None:
+    arguments = ("create-admin", "Kim@Example.com", "--role", "super_admin", "--password-stdin")
+    done = run(app, *arguments, typed="correct horse battery staple\n")
+    assert done.exit_code == 0, done.output
+    client.sign_in(db.session.scalars(select(User)).one())
+    assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("email", "password"), [("not an address", "correct horse battery staple"), ("a@example.com", "short")]
+)
+def test_create_admin_refuses_in_a_sentence(app: Flask, email: str, password: str) -> None:
+    done = run(app, "create-admin", email, "--password-stdin", typed=f"{password}\n")
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: ")
+    assert db.session.scalars(select(User)).all() == []
+
+
+def test_sync_copies_payments_and_may_be_repeated(app: Flask, simulator: Any) -> None:
+    for number in range(3):
+        simulator.make_payment(payment_id=f"order-{number}")
+    simulator.make_billing_key()
+    first, second = run(app, "sync"), run(app, "sync")
+    assert first.exit_code == second.exit_code == 0, first.output + second.output
+    assert "3 payments read, 3 changed; 1 billing keys" in first.output
+    assert "3 payments read, 0 changed" in second.output
+    assert len(db.session.scalars(select(Payment)).all()) == 3
+
+
+@pytest.mark.parametrize(("left_out", "is_told"), [(0, False), (2, True)])
+def test_sync_says_what_it_could_not_read(
+    app: Flask, simulator: Any, monkeypatch: pytest.MonkeyPatch, left_out: int, is_told: bool
+) -> None:
+    page = CursorPage((), None, left_out=left_out)
+    monkeypatch.setattr(app.extensions["portone"], "list_payments_by_cursor", lambda **_asked: page)
+    done = run(app, "sync")
+    assert done.exit_code == 0, done.output
+    assert (f"{left_out} payments could not be read" in done.output) is is_told
+
+
+@pytest.mark.parametrize("day", ["2026-02-30", "yesterday", "20260101", "0001-01-01", "9999-12-31"])
+def test_sync_refuses_a_day_that_does_not_exist(app: Flask, day: str) -> None:
+    done = run(app, "sync", "--from", day)
+    assert done.exit_code == 2
+    assert "Invalid value" in done.output
+
+
+def test_sync_refuses_a_period_that_ends_before_it_begins(app: Flask) -> None:
+    done = run(app, "sync", "--from", "2026-03-02", "--until", "2026-03-01")
+    assert done.exit_code == 2
+
+
+def test_sync_says_when_portone_is_away(app: Flask, simulator: Any) -> None:
+    app.extensions["portone"]._transport._sleep = lambda _seconds: None
+    simulator.faults.next("list_payments_by_cursor", "proxy_error", times=9)
+    done = run(app, "sync")
+    assert done.exit_code == 1
+    assert "PortOne gave no answer" in done.output
+
+
+def test_rebuild_search_makes_rows_findable_that_others_wrote(app: Flask, simulator: Any) -> None:
+    make_payment(simulator, payment_id="order-1")
+    db.session.execute(text("DELETE FROM payment_search"))
+    done = run(app, "rebuild-search")
+    assert done.exit_code == 0, done.output
+    assert "1 payments can be searched" in done.output
+
+
+def test_audit_verify_finds_a_changed_entry(app: Flask, admin: User) -> None:
+    for number in range(3):
+        audit.record("test.happened", "test", str(number), by=admin)
+    assert run(app, "audit", "verify").exit_code == 0
+    tamper(app)
+    done = run(app, "audit", "verify")
+    assert done.exit_code == 1
+    assert "broken at entry" in done.output
+
+
+def tamper(app: Flask) -> None:
+    """Change an entry as somebody with the run of the database could."""
+    is_sqlite = db.engine.dialect.name == "sqlite"
+    with db.engine.begin() as connection:
+        if is_sqlite:
+            connection.execute(text("DROP TRIGGER audit_entries_no_update"))
+        else:
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text("UPDATE audit_entries SET actor_name = 'nobody' WHERE subject_id = '1'"))

@@ -1,0 +1,97 @@
+"""Each route has a guard, or is on the short public list."""
+
+import pytest
+from flask import Flask
+
+from app.access.permissions import Permission, Role
+from tests.factories import make_user
+
+#: What the contract lets anybody reach, and the assets.
+PUBLIC = {
+    "/health",
+    "/login",
+    "/webhooks/portone",
+    "/api/portone/webhook",
+    "/assets/htmx.min.js",
+    "/assets/portico.<any(css, js):kind>",
+    "/static/<path:filename>",
+    "/bootstrap/static/<path:filename>",
+}
+
+#: Files that Flask and Bootstrap-Flask serve by themselves.
+SERVED_BY_FLASK = {"static", "bootstrap.static"}
+
+#: One address for each kind of placeholder.
+EXAMPLES = {
+    "payment_id": "order-1",
+    "refund_id": "0199a3f0-0000-7000-8000-000000000000",
+    "webhook_log_id": "0199a3f0-0000-7000-8000-000000000000",
+    "billing_key_row_id": "0199a3f0-0000-7000-8000-000000000000",
+    "sign_in_id": "0199a3f0-0000-7000-8000-000000000000",
+}
+
+
+def is_public(app: Flask, endpoint: str) -> bool:
+    return endpoint in SERVED_BY_FLASK or getattr(app.view_functions[endpoint], "is_public", False)
+
+
+def guarded_addresses(app: Flask, method: str) -> list[str]:
+    addresses = app.url_map.bind("localhost")
+    return sorted(
+        addresses.build(rule.endpoint, {name: EXAMPLES[name] for name in rule.arguments}, method=method)
+        for rule in app.url_map.iter_rules()
+        if not is_public(app, rule.endpoint) and method in (rule.methods or ())
+    )
+
+
+def test_every_route_says_who_may_or_that_anybody_may(app):
+    for endpoint, view in app.view_functions.items():
+        permission = getattr(view, "permission", None)
+        assert is_public(app, endpoint) != (permission is not None), endpoint
+        assert permission is None or permission in set(Permission), endpoint
+
+
+def test_the_public_routes_are_those_of_the_contract(app):
+    assert {rule.rule for rule in app.url_map.iter_rules() if is_public(app, rule.endpoint)} == PUBLIC
+
+
+def test_every_page_leads_a_stranger_to_the_sign_in(app, client):
+    addresses = guarded_addresses(app, "GET")
+    assert "/" in addresses
+    for address in addresses:
+        answer = client.get(address)
+        assert (answer.status_code, answer.location[:6]) == (302, "/login"), address
+
+
+def test_no_form_of_a_stranger_does_anything(app, client):
+    for address in guarded_addresses(app, "POST"):
+        assert client.post(address).status_code == 400, address
+        answer = client.submit(address)
+        assert (answer.status_code, answer.location[:6]) == (302, "/login"), address
+
+
+@pytest.mark.parametrize(
+    "address", ["/nothing", "/payments/a/b/c/nothing", "/refunds/not-an-id", "/static", "/%00"]
+)
+def test_addresses_that_do_not_exist_lead_a_stranger_to_the_sign_in(client, address):
+    answer = client.get(address)
+    assert (answer.status_code, answer.location[:6]) == (302, "/login")
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.SUPER_ADMIN])
+def test_staff_reach_every_page(app, client, simulator, role):
+    client.sign_in(make_user(role=role, email="staff@example.com"))
+    for address in guarded_addresses(app, "GET"):
+        assert client.get(address).status_code in (200, 404), address  # nothing here has the ids of EXAMPLES
+
+
+def test_who_loses_the_role_loses_every_page_at_once(app, client, admin):
+    client.sign_in(admin)
+    admin.role = Role.CUSTOMER
+    for address in guarded_addresses(app, "GET"):
+        assert client.get(address).location[:6] == "/login", address
+
+
+def test_a_permission_not_held_answers_403(signed_in, monkeypatch):
+    monkeypatch.setattr("app.access.guards.is_permitted", lambda role, permission: False)
+    assert signed_in.get("/account").status_code == 403
