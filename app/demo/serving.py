@@ -1,0 +1,82 @@
+"""The demo's three parts in one process: the simulator, the dashboard and its worker."""
+
+import logging
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+import click
+from waitress.server import create_server
+
+from app import create_app
+from app.demo.world import World
+from app.simulator import Simulator, SimulatorServer
+from app.worker import Worker
+
+
+class PortTaken(click.ClickException):
+    """Another program listens where the dashboard should."""
+
+
+class Demo:
+    """Simulator, dashboard and worker, running while the context lasts; raises `PortTaken`.
+
+    With `reset` the store of before is forgotten, but only once the port is ours.
+
+    The dashboard's door opens with `open_doors()`, once its store is filled.
+    """
+
+    def __init__(self, world: World, *, reset: bool = False) -> None:
+        self.world = world
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+        self._door = self._bind()
+        world.port = self._door.effective_port
+        if reset or not world.is_prepared:  # one that was broken off while it was filled is no store
+            world.remove()
+        double = world.make_simulator()
+        self.simulator: Simulator = double.simulator
+        self._simulator_server = SimulatorServer(double)
+        self.simulator_url = self._simulator_server.url
+        self.app = create_app(world.settings(self.simulator_url))
+        self._worker = Worker(self.app)
+        self._threads = [
+            threading.Thread(target=self._door.run, name="dashboard", daemon=True),
+            threading.Thread(target=self._worker.run, name="worker", daemon=True),
+        ]
+
+    def _bind(self) -> Any:
+        try:
+            return create_server(self._answer, host="127.0.0.1", port=self.world.port, threads=8)
+        except OSError as problem:
+            raise PortTaken(f"Port {self.world.port} is taken; choose another with --port.") from problem
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """The dashboard, which is made after the port is bound, because its settings name the port."""
+        return self.app(environ, start_response)
+
+    def open_doors(self) -> None:
+        """Serve the dashboard and begin to work."""
+        for thread in self._threads:
+            thread.start()
+
+    def wait(self) -> None:
+        """Until Ctrl-C."""
+        try:
+            self._threads[0].join()
+        except KeyboardInterrupt:
+            return
+
+    def __enter__(self) -> Self:
+        self._simulator_server.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._worker.stop()
+        self._door.task_dispatcher.shutdown(timeout=2)
+        self._door.close()
+        self._simulator_server.stop()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout=5)
