@@ -21,7 +21,7 @@ from app.leases import Lease
 from app.payments.models import Payment
 from app.portone.errors import PortOneUncertain
 from app.portone.webhooks import event_from
-from app.webhooks import service
+from app.webhooks import inbox, service
 from app.webhooks.models import WebhookLog
 from app.worker import Duty, Worker
 from tests.conftest import ENVIRONMENT
@@ -39,7 +39,7 @@ def receive(count: int = 1, *, payment_id: str = "order-{}") -> None:
     db.session.commit()  # storing takes a connection of its own
     for number in range(count):
         message = signed(about_payment(payment_id.format(number)), webhook_id=f"w-{payment_id}-{number}")
-        service.store(event_from(message["headers"]["webhook-id"], message["data"]), {}, answer={})
+        inbox.store(event_from(message["headers"]["webhook-id"], message["data"]), {}, answer={})
 
 
 def look(statement: Any) -> list[Any]:

@@ -32,6 +32,11 @@ class PortOneRefused(PortOneError):
 
     is_after_silence = False
 
+    @property
+    def is_about_us(self) -> bool:
+        """Whether this refuses the caller, as when the secret has expired, and not what was asked."""
+        return self.type in {"UNAUTHORIZED", "FORBIDDEN"}
+
     def __init__(
         self,
         error_type: str,

@@ -38,9 +38,6 @@ ANSWER_WITHIN = timedelta(minutes=2)
 #: How far PortOne's clock and ours may be apart.
 CLOCK_SKEW = timedelta(minutes=5)
 
-#: Refusals that are about us, not about the refund.
-_NO_TO_US = frozenset({"UNAUTHORIZED", "FORBIDDEN"})
-
 OUTCOME_OF = {"SUCCEEDED": RefundStatus.SUCCEEDED, "FAILED": RefundStatus.FAILED}
 
 
@@ -155,7 +152,7 @@ def _settle_refused_repeat(dispatch: Dispatch, refusal: PortOneRefused) -> None:
         return
     if _settle_as_found(dispatch.refund_id):
         return
-    if refusal.type in _NO_TO_US or refusal.type.startswith("HTTP_"):
+    if refusal.is_about_us or refusal.type.startswith("HTTP_"):
         _keep_waiting(dispatch.refund_id, refusal.type)
     else:
         settle(dispatch.refund_id, RefundStatus.FAILED, **_problem(refusal))

@@ -7,7 +7,7 @@ from app.access.guards import public
 from app.config import Settings
 from app.extensions import csrf
 from app.portone.webhooks import InvalidWebhook, verify
-from app.webhooks import service
+from app.webhooks import inbox
 
 #: Webhooks are a few hundred bytes.
 MAX_BODY_BYTES = 1024 * 1024
@@ -27,9 +27,9 @@ def receive() -> ResponseReturnValue:
         event = verify(body, headers, settings.portone_webhook_secrets)
     except InvalidWebhook as problem:
         answer = {"error": problem.reason}
-        service.store_rejected(body, headers, problem.reason, answer=answer)
+        inbox.store_rejected(body, headers, problem.reason, answer=answer)
         return jsonify(answer), 400
-    service.store(event, headers, answer={})
+    inbox.store(event, headers, answer={})
     return jsonify({}), 200
 
 

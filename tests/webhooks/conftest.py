@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app import clock
 from app.extensions import db
 from app.portone.webhooks import event_from
-from app.webhooks import service
+from app.webhooks import inbox, service
 from app.webhooks.models import WebhookLog
 from tests.webhooks.messages import NOON, FakePortOne, signed
 
@@ -37,7 +37,7 @@ def receive(app: Flask) -> Callable[..., WebhookLog]:
     def store(body: Any, webhook_id: str = "webhook-1") -> WebhookLog:
         message = signed(body, webhook_id=webhook_id)
         db.session.commit()  # storing takes a connection of its own
-        service.store(event_from(webhook_id, message["data"]), message["headers"], answer={})
+        inbox.store(event_from(webhook_id, message["data"]), message["headers"], answer={})
         return db.session.scalars(select(WebhookLog).where(WebhookLog.webhook_id == webhook_id)).one()
 
     return store

@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from app import clock
 from app.encryption import vault
 from app.extensions import db
-from app.webhooks import service
+from app.webhooks import inbox, service
 from app.webhooks.models import WebhookLog
 from tests.conftest import make_settings
 from tests.webhooks.messages import about_billing_key, about_payment, signed
@@ -73,7 +73,7 @@ def test_a_forged_message_is_kept_without_its_id(client: Any) -> None:
     (log,) = logs()
     assert answer.status_code == 400
     assert (log.status, log.webhook_id, log.response_status) == ("rejected", None, 400)
-    assert log.error_message == service.REJECTIONS["NO_MATCHING_SIGNATURE"]
+    assert log.error_message == inbox.REJECTIONS["NO_MATCHING_SIGNATURE"]
     assert client.post("/webhooks/portone", **signed(about_payment(), webhook_id="w-1")).status_code == 200
 
 
@@ -84,7 +84,7 @@ def test_a_message_signed_long_ago_is_refused(client: Any) -> None:
 
 
 def test_only_the_newest_rejected_messages_are_kept(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "REJECTED_KEPT", 3)
+    monkeypatch.setattr(inbox, "REJECTED_KEPT", 3)
     for number in range(6):
         client.post("/webhooks/portone", data=f"forged {number}")
     assert [log.request_body for log in logs()] == ["forged 3", "forged 4", "forged 5"]
@@ -95,7 +95,7 @@ def test_a_rejected_body_is_kept_in_part_and_without_billing_keys(client: Any) -
     (log,) = logs()
     assert KEY not in log.request_body
     assert "billing-key-****9e77" in log.request_body
-    assert len(log.request_body) <= service.REJECTED_BODY_BYTES
+    assert len(log.request_body) <= inbox.REJECTED_BODY_BYTES
 
 
 def test_credentials_in_headers_are_not_stored(client: Any) -> None:
@@ -214,7 +214,7 @@ def test_what_could_not_be_stored_is_not_acknowledged(client: Any, monkeypatch: 
         raise OperationalError("INSERT", {}, Exception("the disk is full"))
 
     with monkeypatch.context() as broken:
-        broken.setattr(service.Intake, "_write", fail)
+        broken.setattr(inbox.Intake, "_write", fail)
         assert client.post("/webhooks/portone", **signed(about_payment())).status_code >= 500
     assert client.post("/webhooks/portone", **signed(about_payment())).status_code == 200
     assert len(logs()) == 1
