@@ -43,7 +43,6 @@ def index() -> Any:
         form,
         found=found,
         without_period=listing.count_without_period(filters) if is_narrowed else 0,
-        synced_at=queries.last_synced_at(),
     )
 
 
@@ -131,6 +130,7 @@ def _list_page(form: PaymentFilterForm, *, status: int = 200, **found: Any) -> A
         form=form,
         names_of=_names_of,
         looked_through=listing.LOOKED_THROUGH,
+        synced_at=queries.last_synced_at(),
         **found,
     )
 

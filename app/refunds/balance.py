@@ -6,6 +6,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.extensions import db
 from app.payments.models import Cancellation, Payment
 from app.refunds.models import HOLDING, IN_FLIGHT, Refund, RefundStatus
+from app.refunds.rules import REFUNDABLE_STATUSES
 
 
 def find_in_flight(payment: Payment) -> Refund | None:
@@ -21,7 +22,9 @@ def held(payment: Payment) -> int:
 
 
 def refundable(payment: Payment) -> int:
-    """What may still be given back, in minor units."""
+    """What may still be given back, in minor units; nothing of a payment that is not paid."""
+    if payment.status not in REFUNDABLE_STATUSES:
+        return 0
     return max(payment.cancellable_amount - held(payment), 0)
 
 
