@@ -81,7 +81,17 @@ def test_every_page_can_be_read_by_all(page: Page, demo: Demo, language: str, th
         page.goto(address)
         complaints += [f"{name}: {complaint}" for complaint in complaints_about(page)]
         page.screenshot(path=SCREENSHOTS / f"{name}-{language}-{theme}-{size['width']}.png", full_page=True)
+    open_review(page, demo)
+    complaints += [f"review: {complaint}" for complaint in complaints_about(page)]
+    page.screenshot(path=SCREENSHOTS / f"review-{language}-{theme}-{size['width']}.png", full_page=True)
     assert complaints == []
+
+
+def open_review(page: Page, demo: Demo) -> None:
+    """The one page that only a form leads to."""
+    page.goto(payment_of(demo, status="PAID", method="Card") + "/refunds/new")
+    page.locator(".refund-form button.btn-primary").click()
+    page.locator('button[name="confirmed"]').wait_for()
 
 
 def complaints_about(page: Page) -> list[str]:
