@@ -8,6 +8,7 @@ from uuid import UUID
 import uuid_utils.compat
 from flask import g
 from sqlalchemy import JSON, DateTime, Dialect, Engine, String, Text, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -157,6 +158,12 @@ def lock(model: type[Row], key: Any) -> Row:
     """
     begin_writing()
     return db.session.get_one(model, key, with_for_update=True, populate_existing=True)
+
+
+def insert_into(model: Any) -> Any:
+    """An INSERT that knows ON CONFLICT, in the words of the database in use."""
+    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
+    return insert(model)
 
 
 @event.listens_for(Engine, "connect")

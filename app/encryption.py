@@ -6,6 +6,8 @@ look-up hash is derived from the first.
 
 import hashlib
 import hmac
+from collections.abc import Mapping
+from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from flask import Flask, current_app
@@ -37,6 +39,17 @@ class Vault:
         return [hmac.new(key, text.encode(), hashlib.sha256).hexdigest() for key in self._fingerprint_keys]
 
 
+def masked(document: Any, secret: str, mask: str) -> Any:
+    """A JSON document with `mask` wherever `secret` stood."""
+    if isinstance(document, str):
+        return document.replace(secret, mask)
+    if isinstance(document, Mapping):
+        return {name: masked(part, secret, mask) for name, part in document.items()}
+    if isinstance(document, list):
+        return [masked(part, secret, mask) for part in document]
+    return document
+
+
 def init_vault(app: Flask, keys: tuple[str, ...]) -> None:
     """Give the app its vault."""
     app.extensions["vault"] = Vault(keys)
@@ -48,4 +61,4 @@ def vault() -> Vault:
     return found
 
 
-__all__ = ["InvalidToken", "Vault", "init_vault", "vault"]
+__all__ = ["InvalidToken", "Vault", "init_vault", "masked", "vault"]

@@ -11,11 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Integer, String, TextClause, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock
-from app.database import UtcDateTime, begin_writing, new_id, utc_now
+from app.database import UtcDateTime, begin_writing, insert_into, new_id, utc_now
 from app.extensions import Model, db
 
 
@@ -80,10 +79,9 @@ def hold(name: str, *, holder: str, seconds: float) -> bool:
     """Take or renew a named lease; False while another holds it. Commits."""
     begin_writing()
     moment = clock.now()
-    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
     values = {"name": name, "holder": holder, "expires_at": moment + timedelta(seconds=seconds)}
     taken = db.session.execute(
-        insert(Lease)
+        insert_into(Lease)
         .values(values)
         .on_conflict_do_update(
             index_elements=[Lease.name],

@@ -3,24 +3,22 @@
 The key itself is a credential: it is stored sealed, found by its keyed hash, and shown masked.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app import clock
-from app.access.permissions import Role
-from app.accounts.models import User
+from app.accounts.customers import know_customers
 from app.billing_keys.models import BillingKey
-from app.database import begin_writing, lock, new_id
-from app.encryption import vault
+from app.database import begin_writing, insert_into, lock, new_id
+from app.encryption import masked, vault
 from app.extensions import db, portone
 from app.payments.models import Payment
-from app.portone.payloads import BillingKeyInfo, Customer, Method
+from app.portone.payloads import BillingKeyInfo, Method
 
 #: What PortOne's billing keys begin with.
 PREFIX = "billing-key-"
@@ -127,13 +125,7 @@ def ending_of(billing_key: str) -> str:
 
 def without_key(document: Any, billing_key: str) -> Any:
     """A JSON document with the key masked wherever it stands."""
-    if isinstance(document, str):
-        return document.replace(billing_key, mask_key(billing_key))
-    if isinstance(document, Mapping):
-        return {name: without_key(value, billing_key) for name, value in document.items()}
-    if isinstance(document, list):
-        return [without_key(value, billing_key) for value in document]
-    return document
+    return masked(document, billing_key, mask_key(billing_key))
 
 
 def _find_or_insert(billing_key: str) -> tuple[UUID, bool]:
@@ -143,14 +135,15 @@ def _find_or_insert(billing_key: str) -> tuple[UUID, bool]:
     known = db.session.scalar(find)
     if known is not None:
         return known, False
-    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
     values = {
         "id": new_id(),
         "billing_key": hashes[0],
         "billing_key_encrypted": vault().seal(billing_key),
         "key_ending": ending_of(billing_key),
     }
-    once = insert(BillingKey).values(values).on_conflict_do_nothing(index_elements=[BillingKey.billing_key])
+    once = (
+        insert_into(BillingKey).values(values).on_conflict_do_nothing(index_elements=[BillingKey.billing_key])
+    )
     made = db.session.scalar(once.returning(BillingKey.id))
     if made is not None:
         return made, True
@@ -170,7 +163,7 @@ def _values_of(known: BillingKeyInfo, read_at: datetime) -> dict[str, Any]:
     return {
         "status": _fit("status", known.status),
         "is_active": known.status != DELETED,
-        "user_id": _user_of(known.customer),
+        "user_id": know_customers({known.customer.id: known.customer.name}).get(known.customer.id or ""),
         "customer_name": known.customer.name,
         "method": _fit("method", method.code if method else None),
         "method_summary": _summary_of(method),
@@ -208,26 +201,6 @@ def _metadata_of(known: BillingKeyInfo) -> dict[str, Any] | None:
     """What the store itself attached to the key."""
     attached = {"issueId": known.issue_id, "issueName": known.issue_name, "customData": known.custom_data}
     return {name: value for name, value in attached.items() if value is not None} or None
-
-
-def _user_of(customer: Customer) -> UUID | None:
-    """The customer of the store with this id, never matched by e-mail; made when new."""
-    if customer.id is None or len(customer.id) > 255:
-        return None
-    find = select(User.id).where(User.customer_id == customer.id)
-    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
-    known = db.session.scalar(find)
-    if known is not None:
-        return known
-    values = {
-        "id": new_id(),
-        "customer_id": customer.id,
-        "name": (customer.name or "")[:200],
-        "role": Role.CUSTOMER.value,
-    }
-    statement = insert(User).values(values).on_conflict_do_nothing(index_elements=[User.customer_id])
-    db.session.execute(statement)
-    return db.session.scalars(find).one()
 
 
 def _last_payment_at(fingerprint: str) -> datetime | None:

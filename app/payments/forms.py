@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import wtforms
-from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms.fields.choices import SelectChoice
@@ -21,6 +20,7 @@ from app.payments.search import TextQuery
 from app.portone.labels import PG_PROVIDERS, pg_name
 from app.web.forms import AmountField, Form, PeriodForm, Required
 from app.web.labels import choices_of
+from app.web.language import page_language
 
 #: Won with their sign, cents with theirs, and as many decimals as any currency has.
 _READ_AS = ("KRW", "USD", "CLF")
@@ -215,6 +215,6 @@ def _method_names() -> list[SelectChoice]:
 
 
 def _pg_names() -> list[SelectChoice]:
-    language = str(get_locale() or "ko")
+    language = page_language()
     names = [SelectChoice(code, pg_name(code, language)) for code in PG_PROVIDERS]
     return sorted(names, key=lambda choice: str(choice.label).lower())

@@ -7,12 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import String, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from app.access.permissions import Role
-from app.accounts.models import User
-from app.database import begin_writing, new_id
-from app.encryption import vault
+from app.accounts.customers import know_customers
+from app.database import begin_writing, insert_into, new_id
+from app.encryption import masked, vault
 from app.extensions import db
 from app.payments import search
 from app.payments.models import Cancellation, Payment
@@ -31,10 +29,6 @@ _ROOM = {
 _UNTOLD = frozenset({"snapshot", "reported_at", "synced_at", "user_id", "billing_key_hash"})
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
-
-#: The longest customer id a user can have; a longer one cannot be cut, or two customers became one.
-_CUSTOMER_ID_ROOM = 255
-_NAME_ROOM = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +87,7 @@ def _order_of(snapshot: PaymentSnapshot) -> tuple[datetime, datetime]:
 
 def _values_of(snapshots: Mapping[str, PaymentSnapshot], read_at: datetime) -> dict[str, dict[str, Any]]:
     """The columns of each payment as its snapshot has them."""
-    users = _customers_of(snapshots.values())
+    users = know_customers({each.customer.id: each.customer.name for each in snapshots.values()})
     return {
         payment_id: {
             **_columns(snapshot),
@@ -146,45 +140,7 @@ def _fitted(**values: Any) -> dict[str, Any]:
 def _document(snapshot: PaymentSnapshot) -> Any:
     """PortOne's answer as it came, but for the billing key: it is a credential wherever it stands."""
     key = snapshot.billing_key
-    return _masked(snapshot.raw, key, f"…{key[-4:]}") if key else snapshot.raw
-
-
-def _masked(value: Any, secret: str, mask: str) -> Any:
-    if isinstance(value, str):
-        return value.replace(secret, mask)
-    if isinstance(value, Mapping):
-        return {name: _masked(part, secret, mask) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_masked(part, secret, mask) for part in value]
-    return value
-
-
-def _customers_of(snapshots: Iterable[PaymentSnapshot]) -> dict[str, UUID]:
-    """The user of each customer, by the store's own id of them and nothing else; new ones are made."""
-    names = {
-        snapshot.customer.id: (snapshot.customer.name or "")[:_NAME_ROOM]
-        for snapshot in snapshots
-        if snapshot.customer.id and len(snapshot.customer.id) <= _CUSTOMER_ID_ROOM
-    }
-    known = _users_of(names)
-    missing = sorted(names.keys() - known.keys())  # one order, or two workers could wait for each other
-    if missing:
-        db.session.execute(
-            _dialect_insert(User).on_conflict_do_nothing(index_elements=[User.customer_id]),
-            [
-                {"id": new_id(), "customer_id": key, "name": names[key], "role": Role.CUSTOMER.value}
-                for key in missing
-            ],
-        )
-        known |= _users_of(missing)
-    return known
-
-
-def _users_of(customer_ids: Collection[str]) -> dict[str, UUID]:
-    if not customer_ids:
-        return {}
-    found = db.session.execute(select(User.customer_id, User.id).where(User.customer_id.in_(customer_ids)))
-    return {customer_id: row_id for customer_id, row_id in found if customer_id is not None}
+    return masked(snapshot.raw, key, f"…{key[-4:]}") if key else snapshot.raw
 
 
 def _lock_known(payment_ids: Collection[str]) -> dict[str, Payment]:
@@ -206,7 +162,7 @@ def _insert(payment_ids: Collection[str], values: Mapping[str, dict[str, Any]]) 
     if not payment_ids:
         return {}
     inserted = db.session.execute(
-        _dialect_insert(Payment)
+        insert_into(Payment)
         .on_conflict_do_nothing(index_elements=[Payment.payment_id])
         .returning(Payment.payment_id, Payment.id),
         [{"id": new_id(), "payment_id": key, **values[key]} for key in sorted(payment_ids)],
@@ -294,12 +250,3 @@ def _store_cancellation(row: Cancellation | None, row_id: UUID, reported: payloa
         return False
     _assign(row, values)
     return True
-
-
-def _dialect_insert(model: Any) -> Any:
-    """An INSERT that knows ON CONFLICT, in the words of the database in use.
-
-    NULLs are written like other values, or each combination of empty columns became a statement of its own.
-    """
-    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
-    return insert(model).execution_options(render_nulls=True)

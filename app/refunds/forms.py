@@ -4,7 +4,6 @@ from typing import Any, cast
 from uuid import UUID
 
 import wtforms
-from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms.fields.choices import SelectChoice
@@ -20,6 +19,7 @@ from app.refunds.reasons import REASONS, text_for_portone
 from app.refunds.service import Wish
 from app.web.filters import money
 from app.web.forms import AmountField, DigitsField, Form, PeriodForm, Required
+from app.web.language import page_language
 
 FULL, PARTIAL = "full", "partial"
 
@@ -66,7 +66,7 @@ class RefundForm(Form):
         self.refundable_tax_free = balance.refundable_tax_free(payment)
         self.needs_account = rules.needs_account(payment)
         self.needs_phone = rules.needs_holder_phone(payment)
-        language = str(get_locale() or "ko")
+        language = page_language()
         self.bank.choices = [
             SelectChoice("", _("Choose a bank")),
             *(SelectChoice(bank.code, bank.name(language)) for bank in refund_banks()),
