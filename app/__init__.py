@@ -76,6 +76,7 @@ def _engine_options(settings: Settings) -> dict[str, Any]:
 
 def _add_extensions(app: Flask, settings: Settings) -> None:
     from app.accounts.service import load_user
+    from app.settings.models import StoredSetting  # noqa: F401 - its table, until its page is here
     from app.web.language import choose_language, compile_catalogues
 
     init_vault(app, settings.data_encryption_keys)

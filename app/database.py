@@ -1,5 +1,6 @@
 """What both databases need alike: UTC times, ids, documents, locks, and writers that queue on SQLite."""
 
+import hashlib
 import sqlite3
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -7,7 +8,7 @@ from uuid import UUID
 
 import uuid_utils.compat
 from flask import g
-from sqlalchemy import JSON, DateTime, Dialect, Engine, String, Text, event
+from sqlalchemy import JSON, DateTime, Dialect, Engine, String, Text, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
@@ -158,6 +159,14 @@ def lock(model: type[Row], key: Any) -> Row:
     """
     begin_writing()
     return db.session.get_one(model, key, with_for_update=True, populate_existing=True)
+
+
+def lock_name(name: str) -> None:
+    """Be the only one under a name until the commit; on SQLite whoever writes is alone anyway."""
+    begin_writing()
+    if db.engine.dialect.name == "postgresql":
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+        db.session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 def insert_into(model: Any) -> Any:

@@ -44,9 +44,23 @@ class Lease(Model):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+#: Holders of this process that are to end.
+_ending: set[str] = set()
+
+
 def new_holder() -> str:
     """A name for this worker that no other worker has, on any machine."""
     return f"{socket.gethostname()[:60]}:{os.getpid()}:{new_id()}"
+
+
+def begin_to_end(holder: str) -> None:
+    """Have long work under this holder's claims stop after the step it is at: its worker is to end."""
+    _ending.add(holder)
+
+
+def is_ending(holder: str) -> bool:
+    """Whether the worker of this process that holds claims under this name is to end."""
+    return holder in _ending
 
 
 def claim(

@@ -23,6 +23,8 @@ from sqlalchemy import ColumnElement, delete, func, select, text, update
 
 from app import clock, leases
 from app.extensions import db
+from app.jobs import service as jobs
+from app.jobs.models import Job
 from app.leases import Lease
 from app.payments.models import Payment
 from app.payments.service import sync_payment
@@ -47,6 +49,9 @@ BEAT_SECONDS = 4.0
 IDLE_SECONDS = (0.2, 0.5)
 #: The wait after an error of the loop itself, such as a database that is away.
 TROUBLE_SECONDS = 2.0
+
+#: Jobs that one worker does at a time.
+JOBS_AT_ONCE = 2
 
 #: Payments whose cancellation, or whose transfer to the customer's account, is still under way: PortOne
 #: does not always announce how it ends. Spelled out so that a partial index can serve.
@@ -106,6 +111,27 @@ def webhook_inbox(holder: str) -> Inbox:
     return Inbox("webhooks", claim)
 
 
+def job_inbox(holder: str) -> Inbox:
+    """Long work that people watch; a few at a time, so that it takes no thread from what is urgent."""
+    room = threading.BoundedSemaphore(JOBS_AT_ONCE)
+
+    def run(job_id: UUID) -> None:
+        try:
+            jobs.run(job_id, holder)
+        finally:
+            room.release()
+
+    def claim() -> list[Task]:
+        if not room.acquire(blocking=False):
+            return []
+        claimed = jobs.claim_waiting(holder=holder, limit=1)
+        if not claimed:
+            room.release()
+        return [Task(Job, (job_id,), partial(run, job_id)) for job_id in claimed]
+
+    return Inbox("jobs", claim)
+
+
 def sync_payments_in_motion(holder: str) -> int:
     """Read again those payments in motion that are due; answers how many were read. One worker at a time."""
     if not leases.hold("payments in motion", holder=holder, seconds=60):
@@ -148,7 +174,7 @@ def _is_due(synced_at: datetime | None, since: datetime, moment: datetime) -> bo
 
 
 #: In the order of urgency.
-INBOXES = (refund_inbox, webhook_inbox)
+INBOXES = (refund_inbox, webhook_inbox, job_inbox)
 DUTIES = (Duty("payments in motion", 5.0, sync_payments_in_motion),)
 
 
@@ -192,6 +218,7 @@ class Worker:
 
     def stop(self) -> None:
         """Ask `run()` to come to its end; may be called from anywhere."""
+        leases.begin_to_end(self.holder)
         self._is_stopping.set()
         self._has_room.set()
 

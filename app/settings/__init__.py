@@ -1,0 +1,1 @@
+"""What a super admin decides for everybody: limits, thresholds, retention, alerts."""

@@ -1,0 +1,98 @@
+"""Every setting there is, in one table that a person can read. Each has a default that works."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from flask_babel import lazy_gettext as _l
+
+
+class Kind(StrEnum):
+    """What a setting holds.
+
+    `AMOUNTS`: an amount in minor units for each currency that has one, `{"KRW": 500000}`. `NUMBER`: a whole
+    number. `SWITCH`: true or false. `TEXT`: a text. `SECRET`: a text that is kept sealed and never shown.
+    """
+
+    AMOUNTS = "amounts"
+    NUMBER = "number"
+    SWITCH = "switch"
+    TEXT = "text"
+    SECRET = "secret"  # noqa: S105 - the name of a kind
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting; `least` and `most` bound a number, `most` the length of a text."""
+
+    name: str
+    section: str
+    kind: Kind
+    label: Any
+    hint: Any
+    default: Any
+    least: int = 0
+    most: int = 1_000_000
+
+
+#: The sections of the settings page, in its order.
+SECTIONS: dict[str, Any] = {
+    "refunds": _l("Refunds"),
+}
+
+_ALL = (
+    Setting(
+        "refund_approval_threshold",
+        "refunds",
+        Kind.AMOUNTS,
+        _l("A second person approves refunds above"),
+        _l("A refund of more than this waits for somebody else. Empty: none waits."),
+        {},
+    ),
+    Setting(
+        "refund_limit_admin",
+        "refunds",
+        Kind.AMOUNTS,
+        _l("The most an admin may refund at once"),
+        _l("Empty: no limit."),
+        {},
+    ),
+    Setting(
+        "refund_limit_super_admin",
+        "refunds",
+        Kind.AMOUNTS,
+        _l("The most a super admin may refund at once"),
+        _l("Empty: no limit."),
+        {},
+    ),
+    Setting(
+        "refund_step_up_threshold",
+        "refunds",
+        Kind.AMOUNTS,
+        _l("The password is asked again for refunds above"),
+        _l("Whoever asks for more than this types their own password once more. Empty: it is never asked."),
+        {},
+    ),
+    Setting(
+        "refund_approval_hours",
+        "refunds",
+        Kind.NUMBER,
+        _l("A refund waits for approval for so many hours"),
+        _l("After that it is rejected by itself, and its amount is free again."),
+        72,
+        least=1,
+        most=24 * 60,
+    ),
+    Setting(
+        "refund_account_days",
+        "refunds",
+        Kind.NUMBER,
+        _l("Refund account numbers are kept for so many days"),
+        _l("Counted from when the refund is final. Then the number is erased; bank and last digits stay."),
+        30,
+        least=1,
+        most=3_650,
+    ),
+)
+
+CATALOGUE: dict[str, Setting] = {setting.name: setting for setting in _ALL}
