@@ -110,6 +110,8 @@ def _add_blueprints(app: Flask) -> None:
     from app import health
     from app.accounts import sign_in
     from app.accounts import views as accounts
+    from app.api import endpoint as api
+    from app.api import views as api_pages
     from app.billing_keys import views as billing_keys
     from app.overview import views as overview
     from app.payments import views as payments
@@ -127,6 +129,8 @@ def _add_blueprints(app: Flask) -> None:
         endpoint.endpoint,
         webhooks.webhooks,
         billing_keys.billing_keys,
+        api.endpoint,
+        api_pages.pages,
     ):
         app.register_blueprint(blueprint)
 

@@ -163,6 +163,7 @@ def _watches() -> list[_Watch]:
     return [
         _refunds("uncertain_refunds", RefundStatus.UNCERTAIN),
         _refunds("stuck_refunds", RefundStatus.SENDING, _has_overdue_refund()),
+        _mismatched(),
         _webhooks("failed_webhooks", WebhookStatus.FAILED),
         _webhooks("waiting_webhooks", WebhookStatus.RECEIVED, _has_overdue_webhook()),
         _payments("failed_transfers", "account_refund_failed"),
@@ -207,6 +208,12 @@ def _payments(kind: str, flag: str, *conditions: ColumnElement[bool], **query: s
     """Real payments about which something is unsettled; how much of each is at risk, its page tells."""
     rows = _summed(kind, literal(0)).where(FLAGS[flag](Payment), is_real(), *conditions)
     return _Watch(kind, rows, "payments.index", {"flag": flag, "real": "1", **query})
+
+
+def _mismatched() -> _Watch:
+    """Payments that are not what the store announced, test channels included: that may be how they differ."""
+    rows = _summed("mismatched_payments", Payment.amount).where(FLAGS["mismatched"](Payment))
+    return _Watch("mismatched_payments", rows, "payments.index", {"flag": "mismatched"})
 
 
 def _summed(kind: str, amount: Any) -> Select[Any]:

@@ -23,6 +23,9 @@ overview = Blueprint("overview", __name__)
 _CONCERNS = {
     "uncertain_refunds": Label(_l("Refunds whose outcome is unknown"), "bad", "question-circle-fill"),
     "stuck_refunds": Label(_l("Refunds still being sent after a minute"), "bad", "send-exclamation"),
+    "mismatched_payments": Label(
+        _l("Payments that are not what the store initialized"), "bad", "shield-exclamation"
+    ),
     "failed_webhooks": Label(_l("Webhooks that could not be processed"), "bad", "x-circle-fill"),
     "waiting_webhooks": Label(_l("Webhooks waiting for more than a minute"), "wait", "hourglass-split"),
     "failed_transfers": Label(_l("Virtual-account refunds whose transfer failed"), "bad", "bank"),

@@ -35,6 +35,7 @@ FIELD_NAMES: dict[str, Any] = {
     "account_number": _l("Account number"),
     "has_pending_cancellation": _l("Cancellation in progress"),
     "has_open_dispute": _l("Open dispute"),
+    "is_mismatched": _l("Differs from what was initialized"),
     "account_refund_status": _l("Transfer of the refund"),
     "requested_at": _l("Requested at"),
     "paid_at": _l("Approved at"),

@@ -37,6 +37,7 @@ _CLOCK_NAMES = {
 _FLAG_NAMES = {
     "pending_cancellation": _l("Cancellation in progress"),
     "open_dispute": _l("Open dispute"),
+    "mismatched": _l("Differs from what was initialized"),
     "account_refund_failed": _l("Transfer of the refund failed"),
     "account_refund_pending": _l("Transfer of the refund in progress"),
 }

@@ -31,6 +31,7 @@ CLOCKS = {
 FLAGS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "pending_cancellation": lambda on: on.has_pending_cancellation,
     "open_dispute": lambda on: on.has_open_dispute,
+    "mismatched": lambda on: on.is_mismatched,
     "account_refund_failed": lambda on: on.account_refund_status.in_(("FAILED", "PARTIAL_REFUND_FAILED")),
     "account_refund_pending": lambda on: on.account_refund_status == "PENDING",
 }
@@ -49,6 +50,7 @@ _SHOWN = (
     Payment.customer_name,
     Payment.has_pending_cancellation,
     Payment.has_open_dispute,
+    Payment.is_mismatched,
     Payment.account_refund_status,
     Payment.changed_clock,
     Payment.requested_clock,
@@ -67,6 +69,7 @@ _NARROWING = (
     Payment.billing_key_hash,
     Payment.has_pending_cancellation,
     Payment.has_open_dispute,
+    Payment.is_mismatched,
     Payment.account_refund_status,
     Payment.changed_clock,
     Payment.requested_clock,

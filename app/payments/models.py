@@ -66,6 +66,13 @@ class Payment(Identified, Timestamped, Model):
             postgresql_where=text("has_open_dispute"),
         ),
         Index(
+            "ix_payments_mismatched",
+            "changed_clock",
+            "id",
+            sqlite_where=text("is_mismatched = 1"),
+            postgresql_where=text("is_mismatched"),
+        ),
+        Index(
             "ix_payments_account_refund_status",
             "account_refund_status",
             "changed_clock",
@@ -90,6 +97,11 @@ class Payment(Identified, Timestamped, Model):
     cancelled_tax_free_amount: Mapped[int] = mapped_column(BigInteger, server_default="0")
     expected_amount: Mapped[int | None] = mapped_column(BigInteger)
     expected_currency: Mapped[str | None] = mapped_column(String(8))
+    expected_tax_free_amount: Mapped[int | None] = mapped_column(BigInteger)
+    #: A hash of all that the store announced: the same again is a repeat, anything else a conflict.
+    expected_digest: Mapped[str | None] = mapped_column(String(64))
+    #: PortOne reports something else than the store expects.
+    is_mismatched: Mapped[bool] = mapped_column(server_default=false())
 
     #: PortOne's filter code (`CARD`, `VIRTUAL_ACCOUNT`, …); a method it has added since stands as it came.
     method: Mapped[str | None] = mapped_column(String(60))

@@ -11,9 +11,9 @@ from sqlalchemy import select
 from app import clock
 from app.accounts.models import User
 from app.audit import service as audit
-from app.database import new_id
+from app.database import begin_writing, insert_into, lock, new_id
 from app.extensions import db, portone
-from app.payments.models import Note, SyncRun
+from app.payments.models import Note, Payment, SyncRun
 from app.payments.queries import get_payment
 from app.payments.snapshots import Change, store_snapshot, store_snapshots
 from app.portone.client import LONG_AGO, MAX_CURSOR_SIZE
@@ -34,6 +34,25 @@ class SyncResult:
     def is_found(self) -> bool:
         """Whether PortOne knows the payment."""
         return self.change is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What the store announces of a payment; amounts in minor units. `digest` covers all it said."""
+
+    order_name: str
+    amount: int
+    currency: str
+    tax_free_amount: int | None
+    digest: str
+
+
+class ExpectationConflict(Exception):
+    """A payment was announced with other content, or had gone too far to be announced (`is_paid`)."""
+
+    def __init__(self, *, is_paid: bool) -> None:
+        super().__init__("paid" if is_paid else "other content")
+        self.is_paid = is_paid
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +109,42 @@ def add_note(payment_id: str, body: str, *, by: User) -> None:
     db.session.add(Note(payment_id=payment.id, author_id=by.id, body=body, created_at=clock.now()))
     audit.record("payment.annotated", "payment", payment_id, by=by)
     db.session.commit()
+
+
+def expect_payment(payment_id: str, expectation: Expectation) -> bool:
+    """Keep what the store's servers announce of a payment; the same again changes nothing. Commits.
+
+    Answers whether PortOne should hear of it too: nobody has come to pay yet. Raises `ExpectationConflict`
+    for other content than was announced before, and for a payment that is past being announced.
+    """
+    begin_writing()
+    db.session.execute(
+        insert_into(Payment)
+        .values(
+            id=new_id(),
+            payment_id=payment_id,
+            store_id=portone.store_id,
+            status="READY",
+            order_name=expectation.order_name,
+            currency=expectation.currency,
+            amount=expectation.amount,
+            cancellable_amount=expectation.amount,
+            tax_free_amount=expectation.tax_free_amount or 0,
+        )
+        .on_conflict_do_nothing(index_elements=[Payment.payment_id])
+    )
+    payment = lock(Payment, get_payment(payment_id).id)
+    is_open = payment.status in {"READY", "FAILED"}
+    if payment.expected_digest is None and is_open:
+        payment.expected_amount = expectation.amount
+        payment.expected_currency = expectation.currency
+        payment.expected_tax_free_amount = expectation.tax_free_amount
+        payment.expected_digest = expectation.digest
+    elif payment.expected_digest != expectation.digest:
+        db.session.rollback()
+        raise ExpectationConflict(is_paid=not is_open)
+    db.session.commit()
+    return is_open
 
 
 def sync_range(

@@ -9,10 +9,12 @@ from uuid import UUID
 from sqlalchemy import String, select
 
 from app.accounts.customers import know_customers
+from app.audit import service as audit
 from app.database import begin_writing, insert_into, new_id
 from app.encryption import masked, vault
 from app.extensions import db
 from app.payments import search
+from app.payments.expectations import differences_of
 from app.payments.models import Cancellation, Payment
 from app.portone import payloads
 from app.portone.payloads import PaymentSnapshot
@@ -177,7 +179,22 @@ def _bring_in_line(payment: Payment, snapshot: PaymentSnapshot, values: Mapping[
     ours = payment.reported_at or _NEVER, payment.status_changed_at or _NEVER
     if payment.snapshot is not None and _order_of(snapshot) < ours:
         return Change(payment.id, payment.payment_id, is_outdated=True)
-    return Change(payment.id, payment.payment_id, fields=_assign(payment, values))
+    fields = _assign(payment, values)
+    return Change(payment.id, payment.payment_id, fields=fields | _compare_with_expectation(payment))
+
+
+def _compare_with_expectation(payment: Payment) -> dict[str, list[Any]]:
+    """Mark a payment that is not what the store announced; the audit trail keeps how it differs."""
+    differences = differences_of(payment)
+    told = _assign(payment, {"is_mismatched": bool(differences)})
+    if differences and told:
+        audit.record(
+            "payment.mismatched",
+            "payment",
+            payment.payment_id,
+            facts={each.field: {"expected": each.expected, "actual": each.actual} for each in differences},
+        )
+    return told
 
 
 def _assign(row: Payment | Cancellation, values: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -38,6 +38,7 @@ class Setting:
 #: The sections of the settings page, in its order.
 SECTIONS: dict[str, Any] = {
     "refunds": _l("Refunds"),
+    "api": _l("API of the store's servers"),
 }
 
 _ALL = (
@@ -92,6 +93,16 @@ _ALL = (
         30,
         least=1,
         most=3_650,
+    ),
+    Setting(
+        "api_requests_per_minute",
+        "api",
+        Kind.NUMBER,
+        _l("Requests a minute for each token"),
+        _l("More than this are answered with 429 until the minute is over."),
+        600,
+        least=1,
+        most=100_000,
     ),
 )
 

@@ -122,7 +122,7 @@ def _answer(
     _forget_changes()
     words = {"status": status, "title": str(title), "text": str(text), "error_id": error_id}
     if _is_machine():
-        response = jsonify(message=words["text"], **({"error_id": error_id} if error_id else {}))
+        response = _problem_document(words)
     elif is_htmx():
         response = make_response(render_template("errors/_alert.html", **words))
     else:
@@ -130,6 +130,15 @@ def _answer(
         response = make_response(render_template("errors/show.html", layout=layout, **words))
     response.status_code = status
     response.vary.add("HX-Request")
+    return response
+
+
+def _problem_document(words: dict[str, object]) -> Response:
+    """The error for a program (RFC 9457); `about:blank` means that its status says what it is."""
+    document = {"type": "about:blank", "title": words["title"], "status": words["status"]}
+    document |= {"detail": words["text"], "error_id": words["error_id"]}
+    response = jsonify({name: value for name, value in document.items() if value is not None})
+    response.mimetype = "application/problem+json"
     return response
 
 

@@ -112,7 +112,7 @@ def test_a_form_without_its_token_is_refused_and_htmx_reloads(signed_in):
 def test_machines_get_json(client):
     response = client.get("/api/nothing")
     assert response.status_code == 404
-    assert set(response.get_json()) == {"message"}
+    assert set(response.get_json()) == {"type", "title", "status", "detail"}
 
 
 def test_a_wrong_method_names_the_right_ones(signed_in):

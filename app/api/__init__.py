@@ -1,0 +1,1 @@
+"""The JSON API of the store's own servers: initialize, verify, confirm, cancel."""

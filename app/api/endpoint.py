@@ -1,0 +1,58 @@
+"""The four operations at their addresses."""
+
+from flask import Blueprint
+
+from app.api import checkout, messages, problems
+from app.api.models import Scope
+from app.api.operations import Operation, operation
+from app.api.tokens import Caller
+
+endpoint = Blueprint("api", __name__)
+
+
+@operation(
+    endpoint,
+    Operation(
+        "initialize",
+        Scope.INITIALIZE,
+        messages.InitializeRequest,
+        messages.InitializeAnswer,
+        (problems.CONFLICTING_CONTENT, problems.ALREADY_PAID, problems.PORTONE_REFUSED),
+        "Announce a payment before the browser pays it",
+    ),
+)
+def initialize(wish: messages.InitializeRequest, _caller: Caller) -> tuple[messages.InitializeAnswer, int]:
+    """Announce a payment, here and at PortOne."""
+    return checkout.initialize(wish), 200
+
+
+@operation(
+    endpoint,
+    Operation(
+        "verify",
+        Scope.VERIFY,
+        messages.VerifyRequest,
+        messages.PaymentAnswer,
+        (problems.NOT_INITIALIZED, problems.MISMATCH, problems.PORTONE_REFUSED),
+        "Compare a payment with what was initialized",
+    ),
+)
+def verify(wish: messages.VerifyRequest, caller: Caller) -> tuple[messages.PaymentAnswer, int]:
+    """Where a payment stands, if it is what was initialized."""
+    return checkout.verify(wish.payment_id, caller=caller), 200
+
+
+@operation(
+    endpoint,
+    Operation(
+        "confirm",
+        Scope.CONFIRM,
+        messages.ConfirmRequest,
+        messages.PaymentAnswer,
+        (problems.NOT_INITIALIZED, problems.MISMATCH, problems.PORTONE_REFUSED),
+        "Approve a payment of a channel with manual approval",
+    ),
+)
+def confirm(wish: messages.ConfirmRequest, caller: Caller) -> tuple[messages.PaymentAnswer, int]:
+    """Approve a payment at what was initialized."""
+    return checkout.confirm(wish, caller=caller), 200
