@@ -43,6 +43,7 @@ def _post(described: Operation) -> dict[str, Any]:
     answer = {"description": "Done.", "content": _json(described.answers)}
     return {
         "operationId": described.name,
+        "tags": ["payments"],
         "summary": described.summary,
         "description": f"{described.takes.__doc__}\n\nNeeds the scope `{described.scope}`.",
         **({"parameters": [_IDEMPOTENCY_KEY]} if described.is_keyed else {}),

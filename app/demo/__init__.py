@@ -66,7 +66,8 @@ def _serve(world: World, *, payments: int, reset: bool) -> int:
         _prepare(demo, payments)
         demo.open_doors()
         click.echo(f"\nPortico    {world.public_url}")
-        click.echo(f"Simulator  {demo.simulator_url}   (pay, fail, deposit, break things)\n")
+        click.echo(f"Simulator  {demo.simulator_url}   (pay, fail, deposit, break things)")
+        click.echo(f"Shop       {demo.shop_url}   (buy something through the JSON API)\n")
         for person in PEOPLE:
             click.echo(f"  {person.role:<12} {person.email:<24} {person.password}")
         click.echo("\nCtrl-C ends it; --reset begins with a new store.")

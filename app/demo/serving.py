@@ -1,4 +1,4 @@
-"""The demo's three parts in one process: the simulator, the dashboard and its worker."""
+"""The demo's parts in one process: the simulator, the dashboard, its worker, and an example shop."""
 
 import logging
 import threading
@@ -6,9 +6,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import click
+from flask import Flask
 from waitress.server import create_server
 
-from app import create_app
+from app import ROOT, create_app
+from app.demo.shop import create_shop
 from app.demo.world import World
 from app.simulator import Simulator, SimulatorServer
 from app.worker import Worker
@@ -39,9 +41,12 @@ class Demo:
         self.simulator_url = self._simulator_server.url
         self.app = create_app(world.settings(self.simulator_url))
         self._worker = Worker(self.app)
+        self._shop_door = create_server(self._make_shop(), host="127.0.0.1", port=0, threads=2)
+        self.shop_url = f"http://127.0.0.1:{self._shop_door.effective_port}"
         self._threads = [
             threading.Thread(target=self._door.run, name="dashboard", daemon=True),
             threading.Thread(target=self._worker.run, name="worker", daemon=True),
+            threading.Thread(target=self._shop_door.run, name="shop", daemon=True),
         ]
 
     def _bind(self) -> Any:
@@ -53,6 +58,14 @@ class Demo:
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
         """The dashboard, which is made after the port is bound, because its settings name the port."""
         return self.app(environ, start_response)
+
+    def _make_shop(self) -> Flask:
+        return create_shop(
+            portico=self.world.public_url,
+            token=self.world.shop_token,
+            window=f"{self.simulator_url}/window",
+            folder=ROOT,
+        )
 
     def open_doors(self) -> None:
         """Serve the dashboard and begin to work."""
@@ -74,8 +87,9 @@ class Demo:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._worker.stop()
-        self._door.task_dispatcher.shutdown(timeout=2)
-        self._door.close()
+        for door in (self._door, self._shop_door):
+            door.task_dispatcher.shutdown(timeout=2)
+            door.close()
         self._simulator_server.stop()
         for thread in self._threads:
             if thread.is_alive():

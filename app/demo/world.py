@@ -70,6 +70,11 @@ class World:
         kept: dict[str, str] = json.loads(file.read_text())
         return kept
 
+    @property
+    def shop_token(self) -> str:
+        """What the example shop signs in with at the API."""
+        return self.secrets["SHOP_TOKEN"]
+
     def settings(self, simulator_url: str) -> Settings:
         """The dashboard's settings, as the environment would give them."""
         return Settings.from_environment(
@@ -78,6 +83,7 @@ class World:
                 "DATABASE_URL": self.database_url,
                 "PORTONE_API_BASE": simulator_url,
                 "PUBLIC_URL": self.public_url,
+                "API_TOKENS": f"demo-shop:{self.shop_token}",
             }
         )
 
@@ -97,6 +103,7 @@ class World:
 def _make_secrets() -> dict[str, str]:
     return {
         "SECRET_KEY": secrets.token_urlsafe(32),
+        "SHOP_TOKEN": secrets.token_urlsafe(32),
         "PORTONE_API_SECRET": secrets.token_urlsafe(48),
         "PORTONE_STORE_ID": "store-5f0c9a1e-2d44-4a7b-9b61-3c8e7d2f6a10",
         "PORTONE_WEBHOOK_SECRETS": "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),

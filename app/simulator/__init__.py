@@ -16,6 +16,7 @@ from app.simulator.outbox import Outbox
 from app.simulator.server import SimulatorServer
 from app.simulator.simulator import Simulator
 from app.simulator.state import State
+from app.simulator.window import window
 from app.simulator.wire import IdConverter, Wire
 
 __all__ = ["Simulator", "SimulatorApp", "SimulatorServer", "create_simulator"]
@@ -84,6 +85,7 @@ def _assemble(simulator: Simulator) -> SimulatorApp:
     application.register_blueprint(api)
     application.register_blueprint(controls)
     application.register_blueprint(checkout)
+    application.register_blueprint(window)
     application.wsgi_app = Wire(application.wsgi_app, simulator.faults)  # type: ignore[method-assign]
     return application
 

@@ -67,7 +67,7 @@ def create_payment() -> AnyResponse:
     form = _form()
     total, currency = read_whole_number("total"), form.text("currency") or "KRW"
     payment_id = form.text("payment_id")
-    _check_preregistration(payment_id, total, currency)
+    check_preregistration(payment_id, total, currency)
     method = form.required_text("method", choices=METHOD_TYPES)
     current_simulator().make_payment(
         status="READY",
@@ -140,7 +140,7 @@ def _page(problem: Problem | None = None) -> str:
     found = [payment for payment in simulator.payments() if _matches(payment, wanted)]
     return render_template(
         "simulator/index.html",
-        labels=_labels(),
+        labels=choose_page_labels(),
         problem=problem,
         wanted=wanted,
         store_id=simulator.store_id,
@@ -157,7 +157,8 @@ def _page(problem: Problem | None = None) -> str:
     )
 
 
-def _labels() -> Labels:
+def choose_page_labels() -> Labels:
+    """The words of a page in the language the browser prefers."""
     return choose_labels(request.accept_languages.best_match(["ko", "en"]) or "ko")
 
 
@@ -171,18 +172,19 @@ def _row(payment: Document) -> Row:
     amount = payment["amount"]
     return Row(
         payment=payment,
-        amount=_money(amount["total"], currency),
-        cancelled=_money(amount["cancelled"], currency) if amount["cancelled"] else "",
+        amount=written_amount(amount["total"], currency),
+        cancelled=written_amount(amount["cancelled"], currency) if amount["cancelled"] else "",
         actions=actions_of(payment),
     )
 
 
-def _money(amount: int, currency: str) -> str:
+def written_amount(amount: int, currency: str) -> str:
+    """An amount in minor units as the pages write it."""
     shown = f"{amount:,}" if currency in {"KRW", "JPY"} else f"{amount / 100:,.2f}"
     return f"{shown} {currency}"
 
 
-def _check_preregistration(payment_id: str | None, total: int, currency: str) -> None:
+def check_preregistration(payment_id: str | None, total: int, currency: str) -> None:
     """PortOne's window refuses an amount that the merchant's server did not announce."""
     expected = current_simulator().state.find_preregistration(payment_id) if payment_id else None
     given: dict[str, Any] = {"totalAmount": total, "currency": currency}
