@@ -24,15 +24,17 @@ class Permission(StrEnum):
     REFUND_RECHECK = "refund:recheck"
     WEBHOOK_READ = "webhook:read"
     BILLING_KEY_READ = "billing_key:read"
+    ADMIN_MANAGE = "admin:manage"
+    AUDIT_READ = "audit:read"
 
 
 #: What support and finance staff do all day.
-_STAFF = frozenset(Permission)
+_STAFF = frozenset(Permission) - {Permission.ADMIN_MANAGE, Permission.AUDIT_READ}
 
 HELD_BY: dict[Role, frozenset[Permission]] = {
     Role.CUSTOMER: frozenset(),
     Role.ADMIN: _STAFF,
-    Role.SUPER_ADMIN: _STAFF,
+    Role.SUPER_ADMIN: frozenset(Permission),
 }
 
 
