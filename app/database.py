@@ -8,7 +8,7 @@ from uuid import UUID
 
 import uuid_utils.compat
 from flask import g
-from sqlalchemy import JSON, DateTime, Dialect, Engine, String, Text, event, func, select
+from sqlalchemy import JSON, DateTime, Dialect, Engine, String, Table, Text, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
@@ -83,6 +83,20 @@ class Id(TypeDecorator[UUID]):
         if value is None or isinstance(value, UUID):
             return value
         return UUID(value)
+
+
+class Sealed(Text):
+    """A text that `encryption.Vault` sealed; by this type `flask rotate-keys` finds every such column."""
+
+
+def sealed_columns() -> list[tuple[Table, str]]:
+    """Every column of the type `Sealed`: its table and its name."""
+    return [
+        (table, column.name)
+        for table in db.metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, Sealed)
+    ]
 
 
 class Tokens(TypeDecorator[list[str]]):
