@@ -108,10 +108,11 @@ def _add_web(app: Flask) -> None:
 
 def _add_blueprints(app: Flask) -> None:
     from app import health
-    from app.accounts import sign_in
+    from app.accounts import admins, sign_in
     from app.accounts import views as accounts
     from app.api import endpoint as api
     from app.api import views as api_pages
+    from app.audit import views as audit
     from app.billing_keys import views as billing_keys
     from app.overview import views as overview
     from app.payments import views as payments
@@ -123,6 +124,8 @@ def _add_blueprints(app: Flask) -> None:
         health.health,
         sign_in.sign_in,
         accounts.accounts,
+        admins.admins,
+        audit.audit,
         overview.overview,
         payments.payments,
         refunds.refunds,

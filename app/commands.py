@@ -16,11 +16,13 @@ from app.access.permissions import Role
 from app.accounts import service as accounts
 from app.audit import service as audit_service
 from app.billing_keys.service import sync_billing_keys
+from app.diagnosis import Verdict, examine
 from app.errors import DomainError
 from app.payments import search
 from app.payments.service import sync_range
 from app.portone.errors import PortOneError, PortOneRefused
 from app.portone.meanings import meaning_of
+from app.rotation import rotate_keys
 from app.web.catalogues import translate
 from app.web.forms import EARLIEST, LATEST
 from app.worker import Worker
@@ -107,6 +109,31 @@ def create_admin(email: str, role: str, name: str, password_stdin: bool) -> None
     click.echo(f"{email} can sign in as {role}.")
 
 
+@click.command("rotate-keys")
+@with_appcontext
+def rotate_keys_command() -> None:
+    """Seal everything with the newest of DATA_ENCRYPTION_KEYS; exit 1 if some of it opens with none."""
+    rotation = rotate_keys(on_progress=lambda column, rows: click.echo(f"{column}: {rows} rows"))
+    sealed, hashed = sum(rotation.resealed.values()), sum(rotation.rehashed.values())
+    click.echo(f"Done: {sealed} sealed anew, {hashed} payments found by a new hash.")
+    if rotation.unreadable:
+        told = ", ".join(f"{column}: {rows}" for column, rows in rotation.unreadable.items())
+        raise click.ClickException(f"No key opens these, so keep every old key there is ({told}).")
+
+
+@click.command()
+@with_appcontext
+def doctor() -> None:
+    """Check settings, database, queue, clock, PortOne and webhooks, and say what to mend; exit 1 if ill."""
+    findings = examine()
+    for finding in findings:
+        click.echo(f"{finding.verdict:<8} {finding.about:<16} {finding.seen}")
+        if finding.remedy:
+            click.echo(f"{'':<25} → {finding.remedy}")
+    if any(finding.verdict == Verdict.ILL for finding in findings):
+        sys.exit(1)
+
+
 audit = AppGroup("audit", help="The audit trail.")
 
 
@@ -121,5 +148,14 @@ def verify() -> None:
 
 def init_app(app: Flask) -> None:
     """Add the commands that work on a configured app."""
-    for command in (worker, sync, rebuild_search, create_admin, audit, translate):
+    for command in (
+        worker,
+        sync,
+        rebuild_search,
+        create_admin,
+        audit,
+        translate,
+        rotate_keys_command,
+        doctor,
+    ):
         app.cli.add_command(command)

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import uuid_utils.compat
-from flask import g
-from sqlalchemy import JSON, DateTime, Dialect, Engine, String, Text, event, func, select
+from flask import g, has_request_context
+from sqlalchemy import JSON, DateTime, Dialect, Engine, String, Table, Text, bindparam, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
@@ -25,6 +25,9 @@ Row = TypeVar("Row")
 
 #: How long a SQLite writer waits for the one before it.
 BUSY_MILLISECONDS = 15_000
+
+#: Who asks the database where no person does: the worker, commands, PortOne's webhooks.
+SYSTEM = "system"
 
 #: A JSON document; `None` is stored as NULL.
 Document = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
@@ -83,6 +86,20 @@ class Id(TypeDecorator[UUID]):
         if value is None or isinstance(value, UUID):
             return value
         return UUID(value)
+
+
+class Sealed(Text):
+    """A text that `encryption.Vault` sealed; by this type `flask rotate-keys` finds every such column."""
+
+
+def sealed_columns() -> list[tuple[Table, str]]:
+    """Every column of the type `Sealed`: its table and its name."""
+    return [
+        (table, column.name)
+        for table in db.metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, Sealed)
+    ]
 
 
 class Tokens(TypeDecorator[list[str]]):
@@ -189,8 +206,34 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
         connection.execute(f"PRAGMA {pragma}")
 
 
+def act_as(role: str, user_id: UUID | None = None) -> None:
+    """Say for whom this request asks the database from here on: PostgreSQL shows each only their rows.
+
+    Until then a request asks for nobody and sees no payment, refund or webhook; work without a request is
+    the `system`'s. On SQLite, which has no such rules, it changes nothing.
+    """
+    g.asks_as = (role, str(user_id or ""))
+    if db.engine.dialect.name == "postgresql" and db.session().in_transaction():
+        db.session.execute(_tell_who_asks, dict(zip(("role", "user_id"), g.asks_as, strict=True)))
+
+
+_tell_who_asks = select(
+    func.set_config("app.role", bindparam("role"), True),
+    func.set_config("app.user_id", bindparam("user_id"), True),
+)
+
+
+def _who_asks() -> tuple[str, str]:
+    nobody, system = ("", ""), (SYSTEM, "")
+    asks_as: tuple[str, str] = g.get("asks_as", nobody) if has_request_context() else system
+    return asks_as
+
+
 @event.listens_for(Engine, "begin")
-def _begin_sqlite(connection: Any) -> None:
+def _begin(connection: Any) -> None:
     if connection.dialect.name == "sqlite":
         reads_only = bool(g) and g.get("reads_only")
         connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+    else:
+        role, user_id = _who_asks()
+        connection.execute(_tell_who_asks, {"role": role, "user_id": user_id})

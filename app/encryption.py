@@ -30,6 +30,10 @@ class Vault:
         """Decrypt what `seal` made; raises `cryptography.fernet.InvalidToken` when no key fits."""
         return self._fernet.decrypt(sealed.encode()).decode()
 
+    def reseal(self, sealed: str) -> str:
+        """Seal anew, with the newest key; raises `cryptography.fernet.InvalidToken` when no key fits."""
+        return self._fernet.rotate(sealed.encode()).decode()
+
     def fingerprint(self, text: str) -> str:
         """A keyed hash (hex, 64 characters) that finds a text again without storing it."""
         return self.fingerprints(text)[0]

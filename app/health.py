@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
 from app.access.guards import public
+from app.database import SYSTEM, act_as
 from app.extensions import db
 from app.overview import queries
 
@@ -20,6 +21,7 @@ health = Blueprint("health", __name__)
 def show() -> ResponseReturnValue:
     """200 while pages can be served; 503 names what is away. What else is amiss stands in `parts`."""
     try:
+        act_as(SYSTEM)
         parts = {"database": "ok", "worker": _worker(), "webhooks": _webhooks()}
     except SQLAlchemyError:
         db.session.rollback()

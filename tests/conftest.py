@@ -15,7 +15,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask, has_app_context
 from flask.testing import FlaskClient
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 from werkzeug.test import TestResponse
 
 from app import clock, create_app
@@ -59,14 +59,18 @@ class SQLiteDatabase:
 
 
 class PostgreSQLDatabase:
-    """A migrated database on a real server, emptied for each test."""
+    """A migrated database on a real server, emptied for each test.
+
+    The app signs in as an owner who is no superuser, so that row-level security binds it as in production.
+    """
 
     def __init__(self, server_url: str) -> None:
         self.name = f"portico_{uuid.uuid4().hex[:12]}"
-        self.server_url = server_url
-        head, question, query = server_url.partition("?")
-        self.url = head.rpartition("/")[0] + "/" + self.name + question + query
-        self.run_on_server(f'CREATE DATABASE "{self.name}"')
+        self.server_url = make_url(server_url)
+        self.admin_url = self.server_url.set(database=self.name)
+        self.url = self.admin_url.set(username=self.name, password=self.name).render_as_string(False)
+        self.run_on_server(f"CREATE ROLE {self.name} LOGIN PASSWORD '{self.name}'")
+        self.run_on_server(f'CREATE DATABASE "{self.name}" OWNER {self.name}')
 
     def run_on_server(self, statement: str) -> None:
         engine = create_engine(self.server_url, isolation_level="AUTOCOMMIT")
@@ -87,7 +91,7 @@ class PostgreSQLDatabase:
         self.emptying = "".join(f'DELETE FROM "{name}";' for name in names)
 
     def reset(self) -> None:
-        engine = create_engine(self.url)
+        engine = create_engine(self.admin_url)
         with engine.begin() as connection:
             connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # no triggers, no keys
             connection.exec_driver_sql(self.emptying)
@@ -95,6 +99,7 @@ class PostgreSQLDatabase:
 
     def drop(self) -> None:
         self.run_on_server(f'DROP DATABASE "{self.name}" WITH (FORCE)')
+        self.run_on_server(f"DROP ROLE {self.name}")
 
 
 @pytest.fixture(scope="session")

@@ -104,5 +104,7 @@ def tamper(app: Flask) -> None:
         if is_sqlite:
             connection.execute(text("DROP TRIGGER audit_entries_no_update"))
         else:
-            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            connection.execute(text("ALTER TABLE audit_entries DISABLE TRIGGER USER"))
         connection.execute(text("UPDATE audit_entries SET actor_name = 'nobody' WHERE subject_id = '1'"))
+        if not is_sqlite:
+            connection.execute(text("ALTER TABLE audit_entries ENABLE TRIGGER USER"))

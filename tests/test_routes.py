@@ -11,6 +11,7 @@ from tests.factories import make_user
 PUBLIC = {
     "/health",
     "/login",
+    "/invitations/<token>",
     "/webhooks/portone",
     "/api/portone/webhook",
     "/api-docs",
@@ -25,15 +26,9 @@ PUBLIC = {
 #: Files that Flask and Bootstrap-Flask serve by themselves.
 SERVED_BY_FLASK = {"static", "bootstrap.static"}
 
-#: One address for each kind of placeholder.
-EXAMPLES = {
-    "payment_id": "order-1",
-    "refund_id": "0199a3f0-0000-7000-8000-000000000000",
-    "webhook_log_id": "0199a3f0-0000-7000-8000-000000000000",
-    "billing_key_row_id": "0199a3f0-0000-7000-8000-000000000000",
-    "sign_in_id": "0199a3f0-0000-7000-8000-000000000000",
-    "token_id": "0199a3f0-0000-7000-8000-000000000000",
-}
+#: What stands for a placeholder that is no id of ours.
+EXAMPLES = {"payment_id": "order-1", "action": "deactivate"}
+NOBODYS_ID = "0199a3f0-0000-7000-8000-000000000000"
 
 
 def needs_token(app: Flask, endpoint: str) -> bool:
@@ -48,7 +43,9 @@ def is_public(app: Flask, endpoint: str) -> bool:
 def guarded_addresses(app: Flask, method: str) -> list[str]:
     addresses = app.url_map.bind("localhost")
     return sorted(
-        addresses.build(rule.endpoint, {name: EXAMPLES[name] for name in rule.arguments}, method=method)
+        addresses.build(
+            rule.endpoint, {name: EXAMPLES.get(name, NOBODYS_ID) for name in rule.arguments}, method=method
+        )
         for rule in app.url_map.iter_rules()
         if not (is_public(app, rule.endpoint) or needs_token(app, rule.endpoint))
         and method in (rule.methods or ())

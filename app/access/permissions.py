@@ -26,10 +26,15 @@ class Permission(StrEnum):
     BILLING_KEY_READ = "billing_key:read"
     DOCS_READ = "docs:read"
     API_TOKEN_MANAGE = "api_token:manage"  # noqa: S105 - no secret
+    ADMIN_MANAGE = "admin:manage"
+    AUDIT_READ = "audit:read"
 
+
+#: What a super admin alone may do: people, and what tells of them.
+_OWNERS = frozenset({Permission.ADMIN_MANAGE, Permission.API_TOKEN_MANAGE, Permission.AUDIT_READ})
 
 #: What support and finance staff do all day.
-_STAFF = frozenset(Permission) - {Permission.API_TOKEN_MANAGE}
+_STAFF = frozenset(Permission) - _OWNERS
 
 HELD_BY: dict[Role, frozenset[Permission]] = {
     Role.CUSTOMER: frozenset(),

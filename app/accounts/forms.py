@@ -3,16 +3,32 @@
 from typing import Any
 from urllib.parse import unquote
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import EmailField, Field, HiddenField, PasswordField, RadioField, SelectChoice, ValidationError
+from wtforms import (
+    EmailField,
+    Field,
+    HiddenField,
+    PasswordField,
+    RadioField,
+    SelectChoice,
+    StringField,
+    ValidationError,
+)
+from wtforms.validators import EqualTo, Length
 
+from app.access.permissions import Role
 from app.accounts import passwords
 from app.web.filters import THEMES
 from app.web.forms import Form, Required
 
 #: Each language in its own words, for those who cannot read the other.
 LANGUAGES = [SelectChoice("ko", "한국어"), SelectChoice("en", "English")]
+
+
+ROLE_NAMES = {
+    Role.ADMIN: _l("Admin: searches, refunds within the limit, replays"),
+    Role.SUPER_ADMIN: _l("Super admin: people, limits, approvals, settings as well"),
+}
 
 
 def local_path(address: str | None) -> str | None:
@@ -24,6 +40,14 @@ def local_path(address: str | None) -> str | None:
         return None
     beginning = unquote(unquote(address)).replace("\\", "/")
     return None if beginning.startswith("//") else address
+
+
+def fit_password(_form: Form, field: Field) -> None:
+    """Refuse what the service would refuse."""
+    try:
+        passwords.refuse_unfit_password(field.data)
+    except passwords.PasswordRefused as refusal:
+        raise ValidationError(refusal.message) from None
 
 
 class NextField(HiddenField):
@@ -45,20 +69,34 @@ class PasswordForm(Form):
     """A new password, typed twice, and the one there is."""
 
     current_password = PasswordField(_l("Current password"), [Required()])
-    new_password = PasswordField(_l("New password"), [Required()])
-    new_password_again = PasswordField(_l("New password, again"), [Required()])
+    new_password = PasswordField(_l("New password"), [Required(), fit_password])
+    new_password_again = PasswordField(
+        _l("New password, again"),
+        [Required(), EqualTo("new_password", message=_l("This is not the same as the new password."))],
+    )
 
-    def validate_new_password(self, field: Field) -> None:
-        """Refuse what the service would refuse."""
-        try:
-            passwords.refuse_unfit_password(field.data)
-        except passwords.PasswordRefused as refusal:
-            raise ValidationError(refusal.message) from None
 
-    def validate_new_password_again(self, field: Field) -> None:
-        """Both have to be the same."""
-        if field.data != self.new_password.data:
-            raise ValidationError(_("This is not the same as the new password."))
+class InvitationForm(Form):
+    """Whom to invite, and as what."""
+
+    email = EmailField(_l("E-mail"), [Required()])
+    name = StringField(_l("Name"), [Length(max=200, message=_l("A name has 200 characters at most."))])
+    role = RadioField(
+        _l("Role"),
+        choices=[SelectChoice(role.value, ROLE_NAMES[role]) for role in (Role.ADMIN, Role.SUPER_ADMIN)],
+        default=Role.ADMIN.value,
+        validators=[Required()],
+    )
+
+
+class FirstPasswordForm(Form):
+    """The password an invited person chooses, typed twice."""
+
+    new_password = PasswordField(_l("New password"), [Required(), fit_password])
+    new_password_again = PasswordField(
+        _l("New password, again"),
+        [Required(), EqualTo("new_password", message=_l("This is not the same as the new password."))],
+    )
 
 
 class LanguageForm(Form):

@@ -7,6 +7,7 @@ from flask_login import UserMixin
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app import clock
 from app.access.permissions import Role
 from app.database import Id, Identified, Timestamped, UtcDateTime, utc_now
 from app.extensions import Model
@@ -56,6 +57,30 @@ class SignIn(Identified, Model):
 
     #: The secret itself, known only while it is handed out or presented.
     token: str | None = None
+
+
+class Invitation(Identified, Model):
+    """An offer to become an admin, taken up by a link that whoever invites passes on."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (CheckConstraint("role IN ('admin', 'super_admin')", name="role_known"),)
+
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    email: Mapped[str] = mapped_column(String(320), index=True)
+    name: Mapped[str] = mapped_column(String(200), server_default="")
+    role: Mapped[str] = mapped_column(String(20))
+    invited_by: Mapped[UUID | None] = mapped_column(Id, ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    inviter: Mapped[User | None] = relationship()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be accepted."""
+        return self.accepted_at is None and self.revoked_at is None and self.expires_at > clock.now()
 
 
 class SignInAttempt(Identified, Model):

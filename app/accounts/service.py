@@ -24,7 +24,7 @@ from app.accounts import queries
 from app.accounts.models import SignIn, SignInAttempt, User
 from app.accounts.passwords import hash_password, is_password, refuse_unfit_password, renewed_hash
 from app.audit import service as audit
-from app.database import begin_writing, lock, new_id
+from app.database import act_as, begin_writing, lock, new_id
 from app.errors import DomainError, NotFound
 from app.extensions import db
 
@@ -98,6 +98,7 @@ def load_user(token: str) -> User | None:
     if found is None:
         return None
     session, user = found
+    act_as(user.role, user.id)
     if clock.now() - session.last_seen_at >= SEEN_EVERY:
         _note_seen(session.id)
     return _carry(user, session, token)

@@ -15,6 +15,7 @@ from app.api import problems
 from app.api.models import Scope
 from app.api.problems import Kind, Problem
 from app.api.tokens import Caller, count_request, find_caller
+from app.database import SYSTEM, act_as
 from app.extensions import csrf, db
 
 #: A request is a few hundred bytes.
@@ -88,6 +89,7 @@ def _authenticate(scope: Scope) -> Caller:
     if caller is None:
         sentence = _("Send “Authorization: Bearer …” with a token that is valid now.")
         raise Problem(problems.UNAUTHORIZED, sentence, headers={"WWW-Authenticate": "Bearer"})
+    act_as(SYSTEM)
     count_request(caller)
     if scope not in caller.scopes:
         raise Problem(problems.OUT_OF_SCOPE, _("It lacks the scope “%(scope)s”.", scope=scope.value))

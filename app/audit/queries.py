@@ -1,12 +1,37 @@
 """Read the audit trail."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from app.audit.models import AuditEntry
 from app.extensions import db
+from app.web.pagination import Page, capped_count, list_page
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilters:
+    """Which entries: `actor` is a part of a name, the others are whole; `since` is included, `until` not."""
+
+    actor: str | None = None
+    action: str | None = None
+    subject_type: str | None = None
+    subject_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def list_entries(filters: AuditFilters, *, after: str | None) -> Page[AuditEntry]:
+    """A page of the trail, newest first."""
+    return list_page(_filtered(filters), clock=AuditEntry.at, key=AuditEntry.id, after=after)
+
+
+def count_entries(filters: AuditFilters) -> int:
+    """How many entries the filters find; exact up to the cap of `capped_count`."""
+    return capped_count(_filtered(filters))
 
 
 def list_entries_of(subject_type: str, subject_id: UUID | str, *, limit: int = 200) -> Sequence[AuditEntry]:
@@ -17,3 +42,21 @@ def list_entries_of(subject_type: str, subject_id: UUID | str, *, limit: int = 2
         .order_by(AuditEntry.sequence.desc())
         .limit(limit)
     ).all()
+
+
+def _filtered(filters: AuditFilters) -> Select[AuditEntry]:
+    statement = select(AuditEntry)
+    for column, wanted in (
+        (AuditEntry.action, filters.action),
+        (AuditEntry.subject_type, filters.subject_type),
+        (AuditEntry.subject_id, filters.subject_id),
+    ):
+        if wanted:
+            statement = statement.where(column == wanted)
+    if filters.actor:
+        statement = statement.where(AuditEntry.actor_name.icontains(filters.actor, autoescape=True))
+    if filters.since:
+        statement = statement.where(AuditEntry.at >= filters.since)
+    if filters.until:
+        statement = statement.where(AuditEntry.at < filters.until)
+    return statement

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, Integer, St
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts.models import User
-from app.database import Document, Id, Identified, Timestamped, UtcDateTime
+from app.database import Document, Id, Identified, Sealed, Timestamped, UtcDateTime
 from app.extensions import Model
 
 
@@ -36,7 +36,7 @@ class BillingKey(Identified, Timestamped, Model):
     user_id: Mapped[UUID | None] = mapped_column(Id, ForeignKey("users.id", ondelete="SET NULL"), index=True)
     #: The keyed hash of the key.
     billing_key: Mapped[str] = mapped_column(String(64), unique=True, index=True)
-    billing_key_encrypted: Mapped[str | None] = mapped_column(Text)
+    billing_key_encrypted: Mapped[str | None] = mapped_column(Sealed)
     card_type: Mapped[str | None] = mapped_column(String(40))
     card_company: Mapped[str | None] = mapped_column(String(80))
     card_number: Mapped[str | None] = mapped_column(String(40))

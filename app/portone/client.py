@@ -181,6 +181,10 @@ class PortOneClient:
         names = {text(bank, "bank"): text(mapping(bank, "name") or {}, "ko") for bank in listed}
         return {code: name or code for code, name in names.items() if code}
 
+    def read_clock(self) -> datetime | None:
+        """PortOne's time, to the second, as the head of its answers tells it; None if it does not."""
+        return self._transport.read_clock(Call("GET", ("banks",)))
+
     def _get(self, *path: str) -> dict[str, Any]:
         return self._transport.send(Call("GET", path, {"storeId": self.store_id}))
 

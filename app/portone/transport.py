@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -104,9 +104,21 @@ class Transport:
                 self._sleep(wait)
         raise AssertionError("the last attempt answers or raises")
 
-    def _attempt(self, call: Call, url: str) -> dict[str, Any]:
+    def read_clock(self, call: Call) -> datetime | None:
+        """When the answer to a call was made, by its `Date` header; None without one."""
         try:
-            response = self._session().request(
+            told = self._exchange(call, self._base + _encoded_path(call.path)).headers.get("Date", "")
+            moment = parsedate_to_datetime(told)
+        except (PortOneUncertain, ValueError, OverflowError):
+            return None
+        return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+    def _attempt(self, call: Call, url: str) -> dict[str, Any]:
+        return _answer(self._exchange(call, url))
+
+    def _exchange(self, call: Call, url: str) -> requests.Response:
+        try:
+            return self._session().request(
                 call.method,
                 url,
                 params=urlencode(call.query, quote_via=quote, errors="replace"),
@@ -118,7 +130,6 @@ class Transport:
         except requests.RequestException as problem:
             # The text of the exception holds the address, and the address may hold a billing key.
             raise _silence(problem) from None
-        return _answer(response)
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._own, "session", None)

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, T
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts.models import User
-from app.database import Id, Identified, Timestamped, UtcDateTime
+from app.database import Id, Identified, Sealed, Timestamped, UtcDateTime
 from app.extensions import Model
 from app.leases import Leased
 from app.payments.models import Payment
@@ -86,7 +86,7 @@ class Refund(Identified, Timestamped, Leased, Model):
     reason_code: Mapped[str | None] = mapped_column(String(40))
     reason: Mapped[str] = mapped_column(Text, server_default="")
     #: The body of the request to PortOne, sealed as it may hold an account number; sent again as it stands.
-    request_sealed: Mapped[str | None] = mapped_column(Text)
+    request_sealed: Mapped[str | None] = mapped_column(Sealed)
     account_bank: Mapped[str | None] = mapped_column(String(60))
     account_last_digits: Mapped[str | None] = mapped_column(String(8))
     account_holder: Mapped[str | None] = mapped_column(Text)

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from app.access.guards import public
 from app.config import Settings
+from app.database import SYSTEM, act_as
 from app.extensions import csrf
 from app.portone.webhooks import InvalidWebhook, verify
 from app.webhooks import inbox
@@ -21,6 +22,7 @@ endpoint = Blueprint("endpoint", __name__)
 @public
 def receive() -> ResponseReturnValue:
     """Answer 200 once the message is stored, so that nothing can lose it; 400 if PortOne did not sign it."""
+    act_as(SYSTEM)
     settings: Settings = current_app.config["SETTINGS"]
     body, headers = _read_body(), dict(request.headers)
     try:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.database import Document, Id, Identified, Timestamped, UtcDateTime
+from app.database import Document, Id, Identified, Sealed, Timestamped, UtcDateTime
 from app.extensions import Model
 from app.leases import Leased
 from app.payments.models import Payment
@@ -62,7 +62,7 @@ class WebhookLog(Identified, Timestamped, Leased, Model):
     named_payment_id: Mapped[str | None] = mapped_column(Text, index=True)
     provider_transaction_id: Mapped[str | None] = mapped_column(Text, index=True)
     #: A billing key is a credential: it is taken out of the body, sealed, and found by its hash.
-    billing_key_sealed: Mapped[str | None] = mapped_column(Text)
+    billing_key_sealed: Mapped[str | None] = mapped_column(Sealed)
     billing_key_hash: Mapped[str | None] = mapped_column(String(64), index=True)
 
     request_headers: Mapped[dict[str, Any] | None] = mapped_column(Document)

@@ -36,9 +36,11 @@ def tamper(statement: Any) -> None:
     if db.engine.dialect.name == "sqlite":
         for change in ("update", "delete"):
             db.session.execute(text(f"DROP TRIGGER IF EXISTS audit_entries_no_{change}"))
+        db.session.execute(statement)
     else:
-        db.session.execute(text("SET LOCAL session_replication_role = replica"))
-    db.session.execute(statement)
+        db.session.execute(text("ALTER TABLE audit_entries DISABLE TRIGGER USER"))
+        db.session.execute(statement)
+        db.session.execute(text("ALTER TABLE audit_entries ENABLE TRIGGER USER"))
     db.session.commit()
 
 

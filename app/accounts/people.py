@@ -1,0 +1,217 @@
+"""Who may sign in: invite by link, change roles, take access away and give it back, end sessions.
+
+One super admin always remains: whoever changes that holds one lock, so that two who demote each other at the
+same moment do not both succeed.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from flask_babel import gettext as _
+from sqlalchemy import func, select, update
+
+from app import clock
+from app.access.permissions import Role
+from app.accounts import queries
+from app.accounts.models import Invitation, SignIn, User
+from app.accounts.passwords import hash_password, refuse_unfit_password
+from app.accounts.service import MAX_EMAIL, normal_email
+from app.audit import service as audit
+from app.database import lock, lock_name, new_id
+from app.errors import DomainError, NotFound
+from app.extensions import db
+
+#: How long an invitation may be accepted.
+INVITED_FOR = timedelta(days=3)
+
+#: Whoever changes who may sign in holds this name.
+_EVERYBODY = "who may sign in"
+
+#: Asked before access is taken away or lowered, with the person and the role to come (None: no access):
+#: raises `DomainError` where that would leave too few for something. Domains above add theirs.
+guardians: list[Callable[[User, Role | None], None]] = []
+
+
+def invite(email: str, name: str, role: Role, *, by: User) -> str:
+    """Invite somebody; answers the secret of the link, the only time it is known. Commits.
+
+    An earlier invitation of the same address ends. Raises `DomainError` (422).
+    """
+    email = normal_email(email)
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", email) or len(email) > MAX_EMAIL or not email.isprintable():
+        raise DomainError(_("This is not an e-mail address."), status=422)
+    lock_name(_EVERYBODY)
+    if queries.find_user_by_email(email) is not None:
+        db.session.rollback()
+        raise DomainError(_("Someone signs in with this e-mail address already."), status=422)
+    _end_invitations(email)
+    token = secrets.token_urlsafe(32)
+    moment = clock.now()
+    invitation = Invitation(
+        id=new_id(),
+        token_hash=_hash_of(token),
+        email=email,
+        name=name,
+        role=role.value,
+        invited_by=by.id,
+        created_at=moment,
+        expires_at=moment + INVITED_FOR,
+    )
+    db.session.add(invitation)
+    facts = {"email": email, "name": name, "role": role.value}
+    audit.record("account.invited", "invitation", invitation.id, by=by, after=facts)
+    db.session.commit()
+    return token
+
+
+def revoke_invitation(invitation_id: UUID, *, by: User) -> None:
+    """End an invitation; one that is over already changes nothing. Commits. Raises NotFound."""
+    if db.session.get(Invitation, invitation_id) is None:
+        raise NotFound(_("There is no such invitation."))
+    invitation = lock(Invitation, invitation_id)
+    if invitation.is_open:
+        invitation.revoked_at = clock.now()
+        audit.record("account.invitation_revoked", "invitation", invitation.id, by=by)
+    db.session.commit()
+
+
+def get_open_invitation(token: str) -> Invitation:
+    """The invitation of a link; raises NotFound for one that is unknown, over, or taken back."""
+    found = db.session.scalar(select(Invitation).where(Invitation.token_hash == _hash_of(token)))
+    if found is None or not found.is_open:
+        raise NotFound(_("This invitation is over. Ask for a new one."))
+    return found
+
+
+def accept_invitation(token: str, password: str) -> User:
+    """Make the invited person an admin with the password they chose; the link is used up. Commits."""
+    refuse_unfit_password(password)
+    get_open_invitation(token)
+    db.session.rollback()  # no transaction is open while a password is hashed
+    password_hash = hash_password(password)
+    lock_name(_EVERYBODY)
+    invitation = lock(Invitation, get_open_invitation(token).id)
+    if not invitation.is_open or queries.find_user_by_email(invitation.email) is not None:
+        db.session.rollback()
+        raise NotFound(_("This invitation is over. Ask for a new one."))
+    user = User(
+        id=new_id(),
+        email=invitation.email,
+        name=invitation.name,
+        role=invitation.role,
+        password_hash=password_hash,
+    )
+    db.session.add(user)
+    invitation.accepted_at = clock.now()
+    db.session.flush()
+    audit.record(
+        "account.invitation_accepted", "user", user.id, by=user, facts={"invitation_id": invitation.id}
+    )
+    db.session.commit()
+    return user
+
+
+def change_role(user_id: UUID, role: Role, *, by: User) -> None:
+    """Give an admin another role; they sign in anew. Commits. Raises `DomainError`."""
+    user = _hold_admin(user_id)
+    if user.role == role:
+        db.session.rollback()  # pressed twice
+        return
+    _refuse_if_needed(user, role)
+    before, user.role = user.role, role.value
+    _end_sessions(user)
+    told = {"before": {"role": before}, "after": {"role": user.role}}
+    audit.record("account.role_changed", "user", user.id, by=by, **told)
+    db.session.commit()
+
+
+def deactivate(user_id: UUID, *, by: User) -> None:
+    """Take access away; what the person did stays theirs. Commits. Raises `DomainError`."""
+    user = _hold_admin(user_id)
+    if not user.is_active:
+        db.session.rollback()
+        return
+    _refuse_if_needed(user, None)
+    user.is_active = False
+    _end_sessions(user)
+    audit.record("account.deactivated", "user", user.id, by=by)
+    db.session.commit()
+
+
+def reactivate(user_id: UUID, *, by: User) -> None:
+    """Give access back. Commits."""
+    user = _hold_admin(user_id)
+    if not user.is_active:
+        user.is_active = True
+        audit.record("account.reactivated", "user", user.id, by=by)
+    db.session.commit()
+
+
+def end_sessions(user_id: UUID, *, by: User) -> None:
+    """Sign a person out everywhere. Commits."""
+    user = _hold_admin(user_id)
+    if _end_sessions(user):
+        audit.record("account.sign_ins_ended", "user", user.id, by=by)
+    db.session.commit()
+
+
+def list_admins() -> Sequence[User]:
+    """Everybody with a role to sign in with, those who may not any more last."""
+    return db.session.scalars(
+        select(User)
+        .where(User.role.in_(queries.SIGN_IN_ROLES))
+        .order_by(User.is_active.desc(), User.role.desc(), User.name, User.id)
+    ).all()
+
+
+def list_open_invitations() -> Sequence[Invitation]:
+    """Invitations that can still be accepted, the newest first."""
+    return db.session.scalars(
+        select(Invitation)
+        .where(
+            Invitation.accepted_at.is_(None),
+            Invitation.revoked_at.is_(None),
+            Invitation.expires_at > clock.now(),
+        )
+        .order_by(Invitation.id.desc())
+    ).all()
+
+
+def _hold_admin(user_id: UUID) -> User:
+    lock_name(_EVERYBODY)
+    user = db.session.get(User, user_id, populate_existing=True)
+    if user is None or user.role not in queries.SIGN_IN_ROLES:
+        db.session.rollback()
+        raise NotFound(_("There is no such admin."))
+    return user
+
+
+def _refuse_if_needed(user: User, role: Role | None) -> None:
+    """Refuse to lower the last active super admin, and whatever a guardian minds."""
+    is_lowered = user.is_active and user.role == Role.SUPER_ADMIN and role != Role.SUPER_ADMIN
+    others = select(func.count()).where(
+        User.role == Role.SUPER_ADMIN, User.is_active, User.id != user.id, User.password_hash.is_not(None)
+    )
+    if is_lowered and not db.session.scalar(others):
+        db.session.rollback()
+        raise DomainError(_("This is the last super admin. Make somebody else one first."))
+    for guardian in guardians:
+        guardian(user, role)
+
+
+def _end_sessions(user: User) -> bool:
+    ending = update(SignIn).where(SignIn.user_id == user.id, SignIn.ended_at.is_(None))
+    return bool(db.session.scalars(ending.values(ended_at=clock.now()).returning(SignIn.id)).all())
+
+
+def _end_invitations(email: str) -> None:
+    still_open = Invitation.email == email, Invitation.accepted_at.is_(None), Invitation.revoked_at.is_(None)
+    db.session.execute(update(Invitation).where(*still_open).values(revoked_at=clock.now()))
+
+
+def _hash_of(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

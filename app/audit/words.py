@@ -1,0 +1,83 @@
+"""What the actions and subjects of the trail are called, and where a subject has its page."""
+
+from typing import Any
+
+from flask import url_for
+from flask_babel import lazy_gettext as _l
+
+#: Actions by the area before their colon or dot; an action that is not here is shown as it stands.
+ACTIONS: dict[str, Any] = {
+    "account.created": _l("Admin created"),
+    "account.invited": _l("Admin invited"),
+    "account.invitation_revoked": _l("Invitation revoked"),
+    "account.invitation_accepted": _l("Invitation accepted"),
+    "account.role_changed": _l("Role changed"),
+    "account.deactivated": _l("Access taken away"),
+    "account.reactivated": _l("Access given back"),
+    "account.signed_in": _l("Signed in"),
+    "account.sign_in_failed": _l("Wrong password at sign-in"),
+    "account.signed_out": _l("Signed out"),
+    "account.sign_in_ended": _l("Session ended"),
+    "account.sign_ins_ended": _l("All sessions of a person ended"),
+    "account.password_changed": _l("Password changed"),
+    "account.password_change_failed": _l("Wrong password at a change of password"),
+    "payment.refreshed": _l("Payment read again from PortOne"),
+    "payment.annotated": _l("Note written"),
+    "payment.mismatched": _l("Payment differs from what was initialized"),
+    "payment.verify_refused": _l("Verification refused"),
+    "refund.requested": _l("Refund requested"),
+    "refund.rechecked": _l("Checked again by hand"),
+    "refund.accepted": _l("Refund accepted by PortOne"),
+    "refund.uncertain": _l("No answer from PortOne about a refund"),
+    "refund.succeeded": _l("Refund confirmed by PortOne"),
+    "refund.failed": _l("Refund refused"),
+    "refund.approved": _l("Refund approved"),
+    "refund.rejected": _l("Refund rejected"),
+    "settings.changed": _l("Settings changed"),
+    "api_token.created": _l("API token made"),
+    "api_token.revoked": _l("API token revoked"),
+    "job.paused": _l("Long work paused"),
+    "job.waiting": _l("Long work resumed"),
+    "job.stopped": _l("Long work stopped"),
+}
+
+#: What a subject is called.
+SUBJECTS: dict[str, Any] = {
+    "user": _l("Person"),
+    "payment": _l("Payment"),
+    "refund": _l("Refund"),
+    "webhook": _l("Webhook"),
+    "billing_key": _l("Billing key"),
+    "settings": _l("Settings"),
+    "api_token": _l("API token"),
+    "job": _l("Long work"),
+    "export": _l("Export"),
+    "invitation": _l("Invitation"),
+}
+
+#: The page of a subject: endpoint, and the name its id goes by there.
+_PAGES = {
+    "payment": ("payments.show", "payment_id"),
+    "refund": ("refunds.show", "refund_id"),
+    "webhook": ("webhooks.show", "webhook_log_id"),
+    "billing_key": ("billing_keys.show", "billing_key_row_id"),
+}
+
+
+def words_of_action(action: str) -> str:
+    """What an action is called."""
+    return str(ACTIONS.get(action, action))
+
+
+def words_of_subject(subject_type: str) -> str:
+    """What a kind of subject is called."""
+    return str(SUBJECTS.get(subject_type, subject_type))
+
+
+def url_of_subject(subject_type: str, subject_id: str) -> str | None:
+    """The page of a subject; None where it has none of its own."""
+    if subject_type not in _PAGES:
+        return None
+    endpoint, name = _PAGES[subject_type]
+    values: dict[str, Any] = {name: subject_id}
+    return url_for(endpoint, **values)
