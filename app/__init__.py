@@ -108,7 +108,7 @@ def _add_web(app: Flask) -> None:
 
 def _add_blueprints(app: Flask) -> None:
     from app import health
-    from app.accounts import admins, sign_in
+    from app.accounts import admins, second_factor_pages, sign_in
     from app.accounts import views as accounts
     from app.api import endpoint as api
     from app.api import views as api_pages
@@ -125,6 +125,7 @@ def _add_blueprints(app: Flask) -> None:
         sign_in.sign_in,
         accounts.accounts,
         admins.admins,
+        second_factor_pages.second_factor,
         audit.audit,
         overview.overview,
         payments.payments,

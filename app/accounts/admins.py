@@ -105,6 +105,10 @@ _ACTIONS: dict[str, tuple[Callable[[UUID], None], Any]] = {
         lambda user_id: people.reactivate(user_id, by=current_user),
         _l("Access is given back."),
     ),
+    "take-away-second-factor": (
+        lambda user_id: people.take_away_second_factor(user_id, by=current_user),
+        _l("The second factor is taken away, and every session ended."),
+    ),
     "sign-out": (
         lambda user_id: people.end_sessions(user_id, by=current_user),
         _l("The person is signed out everywhere."),

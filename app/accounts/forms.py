@@ -62,7 +62,21 @@ class SignInForm(Form):
 
     email = EmailField(_l("E-mail"), [Required()])
     password = PasswordField(_l("Password"), [Required()])
+    code = StringField()
     next = NextField()
+
+
+class CodeForm(Form):
+    """A code of the second factor, or a recovery code."""
+
+    code = StringField(_l("Code"), [Required(_l("Type the code that your app shows."))])
+    next = NextField()
+
+
+class ConfirmationForm(Form):
+    """One's own password, before the second factor is taken away."""
+
+    password = PasswordField(_l("Password"), [Required()])
 
 
 class PasswordForm(Form):

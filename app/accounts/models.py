@@ -4,12 +4,12 @@ from datetime import datetime
 from uuid import UUID
 
 from flask_login import UserMixin
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, true
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
 from app.access.permissions import Role
-from app.database import Id, Identified, Timestamped, UtcDateTime, utc_now
+from app.database import Id, Identified, Sealed, Timestamped, UtcDateTime, utc_now
 from app.extensions import Model
 
 
@@ -28,8 +28,19 @@ class User(Identified, Timestamped, UserMixin, Model):
     customer_id: Mapped[str | None] = mapped_column(String(255), unique=True)
     language: Mapped[str | None] = mapped_column(String(8))
 
+    #: The secret of the second factor; it counts from when a code of it was shown to be right.
+    totp_sealed: Mapped[str | None] = mapped_column(Sealed)
+    totp_confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: The half minute (since the epoch) of the last code that was taken: no code works twice.
+    totp_last_step: Mapped[int | None] = mapped_column(BigInteger)
+
     #: The session this person is signed in with, while a request is served.
     sign_in: "SignIn | None" = None
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether a code is asked for at the sign-in."""
+        return self.totp_confirmed_at is not None
 
     def get_id(self) -> str:
         """What Flask-Login keeps in the cookie: the session's secret, never the user's id."""
@@ -57,6 +68,17 @@ class SignIn(Identified, Model):
 
     #: The secret itself, known only while it is handed out or presented.
     token: str | None = None
+
+
+class RecoveryCode(Identified, Model):
+    """A code that stands in for the second factor once, for whoever lost the phone."""
+
+    __tablename__ = "recovery_codes"
+    __table_args__ = (UniqueConstraint("user_id", "code_hash"),)
+
+    user_id: Mapped[UUID] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"))
+    code_hash: Mapped[str] = mapped_column(String(64))
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class Invitation(Identified, Model):

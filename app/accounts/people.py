@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 
 from app import clock
 from app.access.permissions import Role
-from app.accounts import queries
+from app.accounts import queries, second_factor
 from app.accounts.models import Invitation, SignIn, User
 from app.accounts.passwords import hash_password, refuse_unfit_password
 from app.accounts.service import MAX_EMAIL, normal_email
@@ -157,6 +157,12 @@ def end_sessions(user_id: UUID, *, by: User) -> None:
     if _end_sessions(user):
         audit.record("account.sign_ins_ended", "user", user.id, by=by)
     db.session.commit()
+
+
+def take_away_second_factor(user_id: UUID, *, by: User) -> None:
+    """Let somebody who lost phone and recovery codes in with the password alone. Commits."""
+    _end_sessions(_hold_admin(user_id))
+    second_factor.take_away(user_id, by=by)
 
 
 def list_admins() -> Sequence[User]:

@@ -23,6 +23,7 @@ from app import clock
 from app.accounts import queries
 from app.accounts.models import SignIn, SignInAttempt, User
 from app.accounts.passwords import hash_password, is_password, refuse_unfit_password, renewed_hash
+from app.accounts.second_factor import take_code
 from app.audit import service as audit
 from app.database import act_as, begin_writing, lock, new_id
 from app.errors import DomainError, NotFound
@@ -64,32 +65,91 @@ class SignInThrottled(SignInRefused):
         self.retry_after = retry_after
 
 
+class CodeNeeded(Exception):
+    """The password is right, and a code of the second factor is still to come."""
+
+    def __init__(self, pending: "PendingSignIn") -> None:
+        super().__init__("a code is needed")
+        self.pending = pending
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSignIn:
+    """A sign-in whose password was right; `proof` tells whether it still is the same password."""
+
+    user_id: UUID
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """Where a person signs in from, and the session this one takes the place of."""
+
+    address: str = ""
+    user_agent: str = ""
+    replacing: UUID | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class _Credentials:
     """What a password is compared with: plain values, for between two commits."""
 
     user_id: UUID
     password_hash: str
+    has_second_factor: bool = False
 
 
-def sign_in(
-    email: str, password: str, *, address: str = "", user_agent: str = "", replacing: UUID | None = None
-) -> User:
-    """Open a session for an admin, and end the one it replaces; `get_id()` of the user is its secret.
+_NO_BROWSER = Browser()
 
-    Raises `SignInRefused`, or `SignInThrottled` without a look at the password.
+
+def sign_in(email: str, password: str, code: str = "", *, browser: Browser = _NO_BROWSER) -> User:
+    """Open a session for an admin; `get_id()` of the user is its secret.
+
+    Raises `SignInRefused`, or `SignInThrottled` without a look at the password; `CodeNeeded` where a second
+    factor is set and no code came along.
     """
-    proven = _prove_password(email, password, address=address, failure="account.sign_in_failed")
-    password_hash = renewed_hash(proven.password_hash, password)
+    failure = "account.sign_in_failed"
+    proven = _prove_password(email, password, address=browser.address, failure=failure, awaits_code=True)
+    pending = PendingSignIn(proven.user_id, _proof_of(proven.password_hash))
+    if proven.has_second_factor:
+        if not code:
+            raise CodeNeeded(pending)
+        return sign_in_with_code(pending, code, browser=browser)
+    return _let_in(proven, renewed_hash(proven.password_hash, password), browser)
+
+
+def sign_in_with_code(pending: PendingSignIn, code: str, *, browser: Browser = _NO_BROWSER) -> User:
+    """Open a session for whoever's password was right a moment ago, now that a code came too.
+
+    Raises `SignInRefused` or `SignInThrottled`: wrong codes count as wrong passwords do.
+    """
+    user = db.session.get(User, pending.user_id)
+    email = user.email if user and user.email else str(pending.user_id)
+    attempt_id, credentials = _count_attempt(email, browser.address)
+    is_same = credentials is not None and pending.proof == _proof_of(credentials.password_hash)
+    if not is_same or not take_code(pending.user_id, code):
+        _note_failure(credentials, "account.code_failed")
+        raise SignInRefused(_("This code is wrong, or was used before."))
+    assert credentials is not None  # noqa: S101 - compared above
+    _note_success(attempt_id)
+    return _let_in(credentials, credentials.password_hash, browser)
+
+
+def _let_in(proven: _Credentials, password_hash: str, browser: Browser) -> User:
     user = _lock_unchanged(proven)
     user.password_hash = password_hash
-    if replacing:
-        _end_sign_ins(SignIn.id == replacing)
-    session, token = _open_session(user, address=address, user_agent=user_agent)
+    if browser.replacing:
+        _end_sign_ins(SignIn.id == browser.replacing)
+    session, token = _open_session(user, address=browser.address, user_agent=browser.user_agent)
     _carry(user, session, token)
     audit.record("account.signed_in", "user", user.id, by=user, facts={"user_agent": session.user_agent})
     db.session.commit()
     return user
+
+
+def _proof_of(password_hash: str) -> str:
+    """What a cookie may hold of a password hash: it says only whether that has changed."""
+    return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
 
 
 def load_user(token: str) -> User | None:
@@ -165,6 +225,17 @@ def change_password(current: str, new: str, *, by: User, address: str = "") -> U
     return user
 
 
+def confirm_password(password: str, *, by: User, address: str = "") -> None:
+    """Have a person who is signed in prove again who they are. Commits.
+
+    Wrong ones count for the account as at the sign-in: raises `SignInRefused`, or `SignInThrottled`.
+    """
+    failure = "account.password_check_failed"
+    proven = _prove_password(by.email or "", password, address=address, failure=failure)
+    _lock_unchanged(proven)
+    db.session.commit()
+
+
 def set_language(language: str, *, by: User) -> None:
     """Remember the language a person reads."""
     by.language = language
@@ -176,16 +247,27 @@ def normal_email(email: str) -> str:
     return unicodedata.normalize("NFC", email).strip().lower()
 
 
-def _prove_password(email: str, password: str, *, address: str, failure: str) -> _Credentials:
-    """Check a password, with the try counted before the look, so that many at once are not more than ten."""
+def _prove_password(
+    email: str, password: str, *, address: str, failure: str, awaits_code: bool = False
+) -> _Credentials:
+    """Check a password, with the try counted before the look, so that many at once are not more than ten.
+
+    With `awaits_code` the try of somebody with a second factor goes on counting as a wrong one until the code
+    is right: else whoever has the password could guess codes for ever.
+    """
     attempt_id, credentials = _count_attempt(normal_email(email)[:MAX_EMAIL], address)
     if not is_password(password, credentials.password_hash if credentials else None):
         _note_failure(credentials, failure)
         raise _refusal()
     assert credentials is not None  # noqa: S101 - nobody has the password of nobody
+    if not (awaits_code and credentials.has_second_factor):
+        _note_success(attempt_id)
+    return credentials
+
+
+def _note_success(attempt_id: UUID) -> None:
     db.session.execute(update(SignInAttempt).where(SignInAttempt.id == attempt_id).values(succeeded=True))
     db.session.commit()
-    return credentials
 
 
 def _count_attempt(email: str, address: str) -> tuple[UUID, _Credentials | None]:
@@ -207,7 +289,7 @@ def _count_attempt(email: str, address: str) -> tuple[UUID, _Credentials | None]
 def _credentials_of(user: User | None) -> _Credentials | None:
     if user is None or user.password_hash is None or not queries.can_sign_in(user):
         return None
-    return _Credentials(user.id, user.password_hash)
+    return _Credentials(user.id, user.password_hash, user.has_second_factor)
 
 
 def _note_failure(credentials: _Credentials | None, action: str) -> None:

@@ -38,6 +38,7 @@ class Setting:
 #: The sections of the settings page, in its order.
 SECTIONS: dict[str, Any] = {
     "refunds": _l("Refunds"),
+    "access": _l("Signing in"),
     "api": _l("API of the store's servers"),
 }
 
@@ -93,6 +94,22 @@ _ALL = (
         30,
         least=1,
         most=3_650,
+    ),
+    Setting(
+        "second_factor_admin",
+        "access",
+        Kind.SWITCH,
+        _l("Admins need a second factor"),
+        _l("Whoever has none sets one before they see anything else."),
+        False,
+    ),
+    Setting(
+        "second_factor_super_admin",
+        "access",
+        Kind.SWITCH,
+        _l("Super admins need a second factor"),
+        _l("Whoever has none sets one before they see anything else."),
+        False,
     ),
     Setting(
         "api_requests_per_minute",

@@ -13,7 +13,7 @@ from app import clock
 from app.accounts import passwords, queries, service
 from app.accounts.models import SignIn, SignInAttempt, User
 from app.accounts.passwords import PasswordRefused
-from app.accounts.service import SignInRefused, SignInThrottled
+from app.accounts.service import Browser, SignInRefused, SignInThrottled
 from app.audit.models import AuditEntry
 from app.audit.service import verify_chain
 from app.errors import DomainError, NotFound
@@ -63,7 +63,7 @@ def watch(app: Flask, monkeypatch: pytest.MonkeyPatch) -> HasherWithWatch:
 
 
 def test_the_right_password_opens_a_session_of_which_only_a_hash_is_kept(admin):
-    user = service.sign_in("admin@example.com", PASSWORD, address="192.0.2.7", user_agent="Firefox")
+    user = service.sign_in("admin@example.com", PASSWORD, browser=Browser("192.0.2.7", "Firefox"))
     token = user.get_id()
     session = db.session.scalars(select(SignIn)).one()
     assert (session.user_id, session.address, session.user_agent) == (admin.id, "192.0.2.7", "Firefox")
@@ -220,7 +220,7 @@ def test_signing_out_makes_the_token_worthless(admin):
 def test_signing_in_again_ends_the_session_it_replaces(admin):
     old = service.sign_in("admin@example.com", PASSWORD)
     token = old.get_id()
-    service.sign_in("admin@example.com", PASSWORD, replacing=old.sign_in.id)
+    service.sign_in("admin@example.com", PASSWORD, browser=Browser(replacing=old.sign_in.id))
     assert service.load_user(token) is None
 
 
