@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "totp1"
+revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
