@@ -1,6 +1,5 @@
 """Portico: find a payment, give money back once, see what PortOne said."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app.config import Settings
 from app.encryption import init_vault
 from app.extensions import babel, csrf, db, login_manager, migrate
+from app.logs import init_logs
 from app.portone.client import PortOneClient
 
 _PACKAGE = Path(__file__).parent
@@ -64,7 +64,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         instance.mkdir(parents=True, exist_ok=True)
     if settings.is_https:  # a proxy in front speaks https; one hop of its headers is believed
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    init_logs(app, settings)
 
 
 def _engine_options(settings: Settings) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Settings:
     portone_webhook_secrets: tuple[str, ...]
     data_encryption_keys: tuple[str, ...]
     api_tokens: tuple[tuple[str, str], ...]
+    log_format: str
 
     def __repr__(self) -> str:
         return f"Settings(public_url={self.public_url!r}, portone_mode={self.portone_mode!r})"
@@ -47,6 +48,18 @@ class Settings:
     def real_channel_type(self) -> str:
         """The channel type whose payments count as real money: LIVE, or TEST in test mode."""
         return "LIVE" if self.portone_mode == "live" else "TEST"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no log may show."""
+        tokens = tuple(token for _name, token in self.api_tokens)
+        return (
+            self.secret_key,
+            self.portone_api_secret,
+            *self.portone_webhook_secrets,
+            *self.data_encryption_keys,
+            *tokens,
+        )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -62,6 +75,7 @@ class Settings:
             portone_webhook_secrets=_webhook_secrets(environ),
             data_encryption_keys=_encryption_keys(environ),
             api_tokens=_api_tokens(environ),
+            log_format=_choice(environ, "LOG_FORMAT", ("text", "json")),
         )
 
 

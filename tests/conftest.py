@@ -180,7 +180,11 @@ class Browser(FlaskClient):
 
     def submit(self, address: str, fields: dict[str, Any] | None = None, **kwargs: Any) -> TestResponse:
         """POST a form with the CSRF token that a page of this session carries."""
-        page = self.get("/login").text if not self.is_signed_in() else self.get("/account", follow_redirects=True).text
+        page = (
+            self.get("/login").text
+            if not self.is_signed_in()
+            else self.get("/account", follow_redirects=True).text
+        )
         token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
         assert token, "no page of this session carries a CSRF token"
         return self.post(address, data={"csrf_token": token[1]} | (fields or {}), **kwargs)
