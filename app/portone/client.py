@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -17,10 +17,21 @@ from app.portone.payloads import (
     CursorPage,
     PaymentPage,
     PaymentSnapshot,
+    ScheduleInfo,
+    SchedulePage,
     WebhookDelivery,
 )
 from app.portone.transport import CONNECT_SECONDS, READ_SECONDS, Call, Transport
-from app.portone.values import Raw, UnreadableDocument, each, integer, mapping, moment, text
+from app.portone.values import (
+    Raw,
+    UnreadableDocument,
+    each,
+    integer,
+    mapping,
+    moment,
+    required_text,
+    text,
+)
 
 #: The most payments one page by cursor can hold.
 MAX_CURSOR_SIZE = 1000
@@ -174,6 +185,68 @@ class PortOneClient:
         path = ("billing-keys", billing_key)
         query = _present({"storeId": self.store_id, "reason": reason, "requester": requester})
         return moment(self._change("DELETE", path, query=query, idempotency_key=idempotency_key), "deletedAt")
+
+    def pay_with_billing_key(self, payment_id: str, body: str, *, idempotency_key: str) -> Confirmation:
+        """Charge a billing key as `ChargeRequest.to_json()` says; the payment itself tells the rest."""
+        path = ("payments", payment_id, "billing-key")
+        answer = self._change("POST", path, body=body.encode(), idempotency_key=idempotency_key)
+        return Confirmation.from_raw(mapping(answer, "payment") or {})
+
+    def schedule_payment(self, payment_id: str, body: str, *, idempotency_key: str) -> str:
+        """Plan a charge as `ChargeRequest.to_json()` says; answers the schedule's id.
+
+        While the schedule exists, PortOne takes no other charge under this paymentId.
+        """
+        path = ("payments", payment_id, "schedule")
+        answer = self._change("POST", path, body=body.encode(), idempotency_key=idempotency_key)
+        with _unreadable_is_uncertain():
+            return required_text(mapping(answer, "schedule") or {}, "id")
+
+    def get_schedule(self, schedule_id: str) -> ScheduleInfo:
+        """The schedule as it is now."""
+        with _unreadable_is_uncertain():
+            return ScheduleInfo.from_raw(self._get("payment-schedules", schedule_id))
+
+    def list_schedules(
+        self,
+        *,
+        since: datetime,
+        until: datetime,
+        billing_key: str | None = None,
+        statuses: Sequence[str] = (),
+        page: int = 0,
+        size: int = 100,
+    ) -> SchedulePage:
+        """A page of schedules by the time they are paid at, the earliest first.
+
+        Both ends of the period are asked for, since PortOne's own default leaves out all that is to come.
+        """
+        wanted = {"billingKey": billing_key, "status": list(statuses) or None}
+        body = {
+            "page": {"number": page, "size": size},
+            "sort": {"by": "TIME_TO_PAY", "order": "ASC"},
+            "filter": _present({"storeId": self.store_id, "from": since, "until": until, **wanted}),
+        }
+        answer = self._list("payment-schedules", body)
+        items = _items(answer)
+        schedules = each(items, ScheduleInfo.from_raw)
+        return SchedulePage(schedules, _total(answer, page * size + len(items)), is_last=len(items) < size)
+
+    def revoke_schedules(
+        self, schedule_ids: Sequence[str], *, billing_key: str | None = None, idempotency_key: str
+    ) -> tuple[str, ...]:
+        """Give up charges to come, all of these or none; answers the ids of those given up.
+
+        With `billing_key` each must be of that key. Raises ValueError without a single id, because PortOne
+        takes a key alone for all of its schedules.
+        """
+        if not schedule_ids:
+            raise ValueError("no schedule to revoke")
+        wanted = {"storeId": self.store_id, "billingKey": billing_key, "scheduleIds": list(schedule_ids)}
+        query = {"requestBody": _json(_present(wanted))}
+        answer = self._change("DELETE", ("payment-schedules",), query=query, idempotency_key=idempotency_key)
+        revoked = answer.get("revokedScheduleIds")
+        return tuple(str(each_id) for each_id in revoked) if isinstance(revoked, list) else ()
 
     def list_banks(self) -> dict[str, str]:
         """The bank codes PortOne takes, each with its Korean name."""

@@ -9,6 +9,7 @@ from app.portone.methods import Card, Method
 from app.portone.parties import Channel, Customer
 from app.portone.payments import Amount, PaymentSnapshot
 from app.portone.records import Cancellation, CashReceipt, Dispute, Escrow, Failure, WebhookDelivery
+from app.portone.schedules import ScheduleInfo, SchedulePage
 from app.portone.values import Raw, UnreadableDocument, moment, text
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "Method",
     "PaymentPage",
     "PaymentSnapshot",
+    "ScheduleInfo",
+    "SchedulePage",
     "UnreadableDocument",
     "WebhookDelivery",
 ]

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 Requester = Literal["ADMIN", "CUSTOMER"]
@@ -73,9 +74,61 @@ class CancelRequest:
             refundAccount=account.to_raw() if account else None,
             skipWebhook=self.skip_webhook,
         )
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-        text.encode()  # half a surrogate pair is refused here, before anything is stored or sent
-        return text
+        return _json_of(body)
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRequest:
+    """A payment to make with a billing key, now or at `time_to_pay`; amounts in minor units.
+
+    Raises ValueError for an amount of 0 or less, or a tax-free part beyond it. The key is a credential: the
+    text made of this is stored sealed or not at all.
+    """
+
+    store_id: str
+    billing_key: str = field(repr=False)
+    order_name: str
+    total_amount: int
+    currency: str
+    tax_free_amount: int | None = None
+    customer_id: str | None = None
+    customer_name: str | None = field(default=None, repr=False)
+    custom_data: str | None = None
+    time_to_pay: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if not self.order_name.strip():
+            raise ValueError("a charge needs a name that the buyer knows it by")
+        if self.total_amount <= 0:
+            raise ValueError("an amount to charge is greater than 0")
+        if self.tax_free_amount is not None and not 0 <= self.tax_free_amount <= self.total_amount:
+            raise ValueError("a tax-free amount lies within the amount")
+
+    def to_json(self) -> str:
+        """The body of the call: equal requests give equal text, and absent values leave no key."""
+        name = {"full": self.customer_name} if self.customer_name else None
+        payment = _present(
+            storeId=self.store_id,
+            billingKey=self.billing_key,
+            orderName=self.order_name,
+            customer=_present(id=self.customer_id, name=name) or None,
+            customData=self.custom_data,
+            amount=_present(total=self.total_amount, taxFree=self.tax_free_amount),
+            currency=self.currency,
+        )
+        moment = self.time_to_pay
+        body = {"payment": payment, "timeToPay": _rfc3339(moment)} if moment else payment
+        return _json_of(body)
+
+
+def _json_of(body: dict[str, Any]) -> str:
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    text.encode()  # half a surrogate pair is refused here, before anything is stored or sent
+    return text
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _present(**values: Any) -> dict[str, Any]:

@@ -6,10 +6,12 @@ The name of a view is the name of the call: faults are ordered and calls are cou
 from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from app import clock
 from app.simulator import events, listing
 from app.simulator.banks import BANKS
 from app.simulator.billing_keys import select_billing_keys, select_schedules
 from app.simulator.cancel_request import read_cancel_request
+from app.simulator.charging import read_charge
 from app.simulator.confirmation import read_confirmation
 from app.simulator.documents import Document, public, timestamp
 from app.simulator.faults import CANCEL_FAULTS
@@ -173,14 +175,15 @@ def list_billing_keys() -> Document:
     """A numbered page of the billing keys that meet a filter."""
     query = _query()
     page = listing.read_page(query)
-    return page.cut(select_billing_keys(current_simulator().state.billing_keys(), query))
+    found = select_billing_keys(current_simulator().state.billing_keys(), query)
+    return page.cut([public(document) for document in found])
 
 
 @api.get("/billing-keys/<id:billing_key>")
 def get_billing_key(billing_key: str) -> Document:
     """One billing key."""
     _check_store(request.args.get("storeId"))
-    return current_simulator().billing_key(billing_key)
+    return public(current_simulator().billing_key(billing_key))
 
 
 @api.delete("/billing-keys/<id:billing_key>")
@@ -195,6 +198,40 @@ def delete_billing_key(billing_key: str) -> Document:
         skip_webhook=given.text("skipWebhook", choices=("true", "false")) == "true",
     )
     return {"deletedAt": document["deletedAt"]}
+
+
+@api.post("/payments/<id:payment_id>/billing-key")
+def pay_with_billing_key(payment_id: str) -> Document:
+    """Charge a billing key now."""
+    payment = current_simulator().charge(payment_id, read_charge(_body()))
+    return {"payment": {"pgTxId": payment["pgTxId"], "paidAt": payment["paidAt"]}}
+
+
+@api.post("/payments/<id:payment_id>/schedule")
+def schedule_payment(payment_id: str) -> Document:
+    """Plan a charge."""
+    body = _body()
+    at = body.instant("timeToPay")
+    payment = body.part("payment")
+    if at is None or payment is None:
+        raise Problem("INVALID_REQUEST", "payment, timeToPay")
+    return {"schedule": {"id": current_simulator().schedule(payment_id, read_charge(payment), at)["id"]}}
+
+
+@api.get("/payment-schedules/<id:schedule_id>")
+def get_schedule(schedule_id: str) -> Document:
+    """One schedule."""
+    return current_simulator().find_schedule(schedule_id)
+
+
+@api.delete("/payment-schedules")
+def revoke_schedules() -> Document:
+    """Give up charges to come, all that are named or none."""
+    query = Fields(parse_object(request.args.get("requestBody", "")))
+    revoked = current_simulator().revoke_schedules(
+        query.texts("scheduleIds"), billing_key=query.text("billingKey")
+    )
+    return {"revokedScheduleIds": revoked, "revokedAt": timestamp(clock.now())}
 
 
 @api.get("/payment-schedules")

@@ -8,6 +8,7 @@ from typing import Any
 
 from app import clock
 from app.simulator import cancelling, lifecycle
+from app.simulator.charging import Charger
 from app.simulator.documents import RANDOM_IDS, Document, customer_document, public
 from app.simulator.faults import Call, Faults
 from app.simulator.keyring import Keyring
@@ -27,7 +28,7 @@ _EVENT_OF = {
 }
 
 
-class Simulator(Ledger, Keyring):
+class Simulator(Ledger, Keyring, Charger):
     """A PortOne of one store. `state`, `outbox` and `faults` may be used directly."""
 
     def __init__(
@@ -40,6 +41,7 @@ class Simulator(Ledger, Keyring):
         settles_after: timedelta,
     ) -> None:
         super().__init__(state, outbox, settles_after=settles_after)
+        outbox.chores.append(self.charge_due)
         self.faults = faults
         self.api_secret = api_secret
         self.store_id = state.store_id

@@ -222,6 +222,10 @@ class State:
             _text(document),
         )
 
+    def find_schedule(self, schedule_id: str) -> Document | None:
+        """A fresh copy of the schedule document."""
+        return _first(self.rows("SELECT document FROM schedules WHERE schedule_id = ?", schedule_id))
+
     def schedules(self, billing_key: str | None = None) -> list[Document]:
         """All schedules, or those of one billing key."""
         if billing_key is None:
