@@ -22,6 +22,9 @@ class Permission(StrEnum):
     REFUND_READ = "refund:read"
     REFUND_CREATE = "refund:create"
     REFUND_RECHECK = "refund:recheck"
+    REFUND_OVERRIDE = "refund:override"
+    REFUND_REVEAL_ACCOUNT = "refund:reveal_account"
+    VIRTUAL_ACCOUNT_CLOSE = "virtual_account:close"
     WEBHOOK_READ = "webhook:read"
     BILLING_KEY_READ = "billing_key:read"
     DOCS_READ = "docs:read"
@@ -30,8 +33,16 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
 
 
-#: What a super admin alone may do: people, and what tells of them.
-_OWNERS = frozenset({Permission.ADMIN_MANAGE, Permission.API_TOKEN_MANAGE, Permission.AUDIT_READ})
+#: What a super admin alone may do: people, what tells of them, and what goes past a rule or a mask.
+_OWNERS = frozenset(
+    {
+        Permission.ADMIN_MANAGE,
+        Permission.API_TOKEN_MANAGE,
+        Permission.AUDIT_READ,
+        Permission.REFUND_OVERRIDE,
+        Permission.REFUND_REVEAL_ACCOUNT,
+    }
+)
 
 #: What support and finance staff do all day.
 _STAFF = frozenset(Permission) - _OWNERS

@@ -44,7 +44,11 @@ class CancelRequest:
     requester: Requester = "ADMIN"
     amount: int | None = None
     tax_free_amount: int | None = None
+    #: Absent, PortOne computes it: an eleventh of what is taxable.
+    vat_amount: int | None = None
     refund_account: RefundAccount | None = None
+    #: Triple-A alone: where it asks the buyer for a wallet.
+    refund_email: str | None = field(default=None, repr=False)
     promotion_discount_retain_option: RetainOption | None = None
     skip_webhook: bool | None = None
 
@@ -57,6 +61,8 @@ class CancelRequest:
             raise ValueError("an amount to cancel is greater than 0")
         if self.tax_free_amount is not None and self.tax_free_amount < 0:
             raise ValueError("a tax-free amount is not negative")
+        if self.vat_amount is not None and self.vat_amount < 0:
+            raise ValueError("a VAT amount is not negative")
         if self.current_cancellable_amount < 0:
             raise ValueError("a cancellable amount is not negative")
 
@@ -67,11 +73,13 @@ class CancelRequest:
             storeId=self.store_id,
             amount=self.amount,
             taxFreeAmount=self.tax_free_amount,
+            vatAmount=self.vat_amount,
             reason=self.reason,
             requester=self.requester,
             promotionDiscountRetainOption=self.promotion_discount_retain_option,
             currentCancellableAmount=self.current_cancellable_amount,
             refundAccount=account.to_raw() if account else None,
+            refundEmail=self.refund_email,
             skipWebhook=self.skip_webhook,
         )
         return _json_of(body)

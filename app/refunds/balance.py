@@ -5,8 +5,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.extensions import db
 from app.payments.models import Cancellation, Payment
+from app.payments.queries import snapshot_of
+from app.refunds.cases import REFUNDABLE_STATUSES
 from app.refunds.models import HOLDING, IN_FLIGHT, Refund, RefundStatus
-from app.refunds.rules import REFUNDABLE_STATUSES
 
 
 def find_in_flight(payment: Payment) -> Refund | None:
@@ -32,6 +33,17 @@ def refundable_tax_free(payment: Payment) -> int:
     """The tax-free part of what may still be given back, in minor units."""
     left = payment.tax_free_amount - payment.cancelled_tax_free_amount - _sum(payment, Refund.tax_free_amount)
     return min(max(left, 0), refundable(payment))
+
+
+def has_vat(payment: Payment) -> bool:
+    """Whether the payment was charged with VAT, so that a refund of it has a VAT part."""
+    snapshot = snapshot_of(payment)
+    return bool(snapshot and snapshot.amount.vat)
+
+
+def usual_vat(taxable: int) -> int:
+    """The VAT within a taxable amount, in minor units: an eleventh, as PortOne computes it."""
+    return (taxable * 2 + 11) // 22
 
 
 def _sum(payment: Payment, column: InstrumentedAttribute[int]) -> int:

@@ -1,5 +1,6 @@
 """The refund form, and the filters of the refund list."""
 
+import re
 from typing import Any, cast
 from uuid import UUID
 
@@ -11,15 +12,13 @@ from wtforms.validators import Length, Optional, ValidationError
 
 from app.database import new_id
 from app.payments.models import Payment
-from app.portone.banks import refund_banks
-from app.portone.requests import RefundAccount
-from app.refunds import balance, rules
+from app.refunds import balance, queries, rules
+from app.refunds.account_form import AccountForm
 from app.refunds.models import RefundStatus
 from app.refunds.reasons import REASONS, text_for_portone
 from app.refunds.service import Wish
 from app.web.filters import money
-from app.web.forms import AmountField, DigitsField, Form, PeriodForm, Required
-from app.web.language import page_language
+from app.web.forms import AmountField, PeriodForm, Required
 
 FULL, PARTIAL = "full", "partial"
 
@@ -27,7 +26,7 @@ FULL, PARTIAL = "full", "partial"
 REASON_LENGTH = 200
 
 
-class RefundForm(Form):
+class RefundForm(AccountForm):
     """What to give back of one payment. Amounts are typed in major units of its currency."""
 
     kind = wtforms.RadioField(
@@ -38,6 +37,7 @@ class RefundForm(Form):
     )
     amount = AmountField(_l("Amount"))
     tax_free_amount = AmountField(_l("Tax-free part"))
+    vat_amount = AmountField(_l("VAT part"))
     reason_code = wtforms.SelectField(
         _l("Reason"),
         choices=[SelectChoice(code, reason.label) for code, reason in REASONS.items()],
@@ -48,34 +48,51 @@ class RefundForm(Form):
         _l("Note on the reason"),
         validators=[Length(max=REASON_LENGTH, message=_l("A note has 200 characters at most."))],
     )
-    bank = wtforms.SelectField(_l("Bank"), validators=[Optional()])
-    account_number = DigitsField(_l("Account number"), min_digits=6, max_digits=20)
-    account_number_again = DigitsField(_l("Account number, again"), min_digits=6, max_digits=20)
-    holder_name = wtforms.StringField(
-        _l("Account holder"), validators=[Length(max=50, message=_l("A name has 50 characters at most."))]
+    retain_option = wtforms.RadioField(
+        _l("Discount of the promotion"),
+        choices=[
+            SelectChoice("RELEASE", _l("Take the discount back (PortOne's usual way)")),
+            SelectChoice("RETAIN", _l("Let the customer keep the discount")),
+        ],
+        default="RELEASE",
+        validators=[Optional()],
     )
-    holder_phone = DigitsField(_l("Account holder's phone"), min_digits=8, max_digits=15)
+    refund_email = wtforms.StringField(
+        _l("Buyer's e-mail"), validators=[Length(max=320, message=_l("This address is too long."))]
+    )
+    override_note = wtforms.TextAreaField(
+        _l("Why it goes on although a rule stops it"),
+        validators=[Length(max=500, message=_l("A note has 500 characters at most."))],
+    )
     intent = wtforms.HiddenField()
     expected_refundable = wtforms.HiddenField()
     confirmed = wtforms.HiddenField()
 
-    def __init__(self, formdata: Any = None, *, payment: Payment, **values: Any) -> None:
-        super().__init__(formdata, currency=payment.currency, **values)
-        self.payment = payment
+    def __init__(
+        self, formdata: Any = None, *, payment: Payment, may_override: bool = False, **values: Any
+    ) -> None:
+        super().__init__(formdata, payment=payment, **values)
+        self.may_override = may_override
+        self.has_promotion = rules.has_promotion(payment)
         self.refundable = balance.refundable(payment)
         self.refundable_tax_free = balance.refundable_tax_free(payment)
-        self.needs_account = rules.needs_account(payment)
-        self.needs_phone = rules.needs_holder_phone(payment)
-        language = page_language()
-        self.bank.choices = [
-            SelectChoice("", _("Choose a bank")),
-            *(SelectChoice(bank.code, bank.name(language)) for bank in refund_banks()),
-        ]
+        self.has_vat = balance.has_vat(payment)
+        self.needs_email = rules.needs_email(payment)
+        if self.needs_email and not self.refund_email.raw_data:
+            self.refund_email.data = payment.customer_email or ""
+        self.first_retain_option = queries.find_retain_option(payment)
+        if self.first_retain_option:
+            self.retain_option.data = self.first_retain_option
+
+    @property
+    def carried(self) -> list[str]:
+        """The names of the fields that the review page hands on as they were typed."""
+        return [field.name for field in self if field.name != "confirmed"]
 
     @classmethod
-    def fresh(cls, payment: Payment) -> "RefundForm":
+    def fresh(cls, payment: Payment, *, may_override: bool = False) -> "RefundForm":
         """An empty form: its intent is the id the refund will have."""
-        form = cls(payment=payment)
+        form = cls(payment=payment, may_override=may_override)
         form.begin_again()
         return form
 
@@ -101,6 +118,21 @@ class RefundForm(Form):
         taxable_left = self.refundable - self.refundable_tax_free
         return max(share, self.wished_amount - taxable_left)
 
+    @property
+    def asks_retain_option(self) -> bool:
+        """Whether it has to be said what becomes of a promotion's discount."""
+        return rules.asks_retain_option(self.payment, self.wished_amount)
+
+    @property
+    def wished_vat(self) -> int | None:
+        """The VAT part as typed; None leaves it to PortOne."""
+        return None if self.kind.data == FULL else cast(int | None, self.vat_amount.data)
+
+    @property
+    def usual_vat(self) -> int:
+        """What PortOne makes of the VAT by itself, in minor units."""
+        return balance.usual_vat(self.wished_amount - self.wished_tax_free)
+
     def wish(self) -> Wish:
         """The form as values; only after `validate()`."""
         return Wish(
@@ -110,17 +142,11 @@ class RefundForm(Form):
             expected_refundable=int(self.expected_refundable.data),
             reason=text_for_portone(self.reason_code.data, self.reason.data or ""),
             reason_code=self.reason_code.data or None,
-            account=self._account(),
-        )
-
-    def _account(self) -> RefundAccount | None:
-        if not self.needs_account:
-            return None
-        return RefundAccount(
-            bank=self.bank.data,
-            number=self.account_number.data or "",
-            holder_name=self.holder_name.data,
-            holder_phone_number=self.holder_phone.data if self.needs_phone else None,
+            account=self.account(),
+            vat_amount=self.wished_vat,
+            retain_option=(self.retain_option.data or "RELEASE") if self.asks_retain_option else None,
+            refund_email=self.refund_email.data or None if self.needs_email else None,
+            override_note=self.override_note.data or "",
         )
 
     def validate_intent(self, field: wtforms.Field) -> None:
@@ -151,40 +177,46 @@ class RefundForm(Form):
             most = money(min(self.refundable_tax_free, self.amount.data or 0), self.currency)
             raise ValidationError(_("The tax-free part can be %(most)s at most.", most=most))
 
+    def validate_vat_amount(self, field: wtforms.Field) -> None:
+        if self.kind.data == FULL or field.data is None or field.process_errors:
+            return
+        if self.amount.errors or self.tax_free_amount.errors or self.amount.data is None:
+            return
+        taxable = self.wished_amount - self.wished_tax_free
+        if field.data > taxable:
+            raise ValidationError(_("VAT can be %(most)s at most.", most=money(taxable, self.currency)))
+
     def validate_reason(self, field: wtforms.Field) -> None:
         if not text_for_portone(self.reason_code.data, field.data or ""):
             raise ValidationError(_("Write the reason; PortOne and the PG ask for one."))
 
-    def validate(self, extra_validators: Any = None) -> bool:
-        """Whether everything typed can be used; a refund account is asked for only where one is needed."""
-        is_valid = super().validate(extra_validators)
-        if not self.payment.tax_free_amount:
-            self.tax_free_amount.data, self.tax_free_amount.errors = None, []
-            is_valid = not any(field.errors for field in self)
-        if not self.needs_account:
-            for field in (self.bank, self.account_number, self.account_number_again, self.holder_name):
-                field.errors = []
-            self.holder_phone.errors = []
-            return not any(field.errors for field in self)
-        return self._has_account() and is_valid
+    def validate_refund_email(self, field: wtforms.Field) -> None:
+        if self.needs_email and not re.fullmatch(r"[^@\s]+@[^@\s]+", field.data or ""):
+            raise ValidationError(_("Type the buyer's e-mail address; Triple-A asks them for a wallet."))
 
-    def _has_account(self) -> bool:
-        """Each part of the account is there, and the number was typed alike twice."""
-        asked = {
-            self.bank: _("Choose the bank to refund to."),
-            self.account_number: _("Type the account number."),
-            self.account_number_again: _("Type the account number a second time."),
-            self.holder_name: _("Type the account holder's name."),
-        }
-        if self.needs_phone:
-            asked[self.holder_phone] = _("Smartro asks for the account holder's phone number.")
-        for field, sentence in asked.items():
-            if not field.data and not field.errors:
-                field.errors = [sentence]
-        again = self.account_number_again
-        if not again.errors and not self.account_number.errors and again.data != self.account_number.data:
-            again.errors = [_("The two account numbers differ.")]
-        return not any(field.errors for field in asked)
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Whether everything typed can be used, by the rules too; a field nobody asks for is not judged."""
+        self._drop_unasked_parts()
+        super().validate(extra_validators)
+        if not any(field.errors for field in (self.kind, self.amount)):
+            self._obey_rules()
+        return not any(field.errors for field in self)
+
+    def _drop_unasked_parts(self) -> None:
+        unasked = {self.tax_free_amount: not self.payment.tax_free_amount, self.vat_amount: not self.has_vat}
+        for field, is_unasked in unasked.items():
+            if is_unasked:
+                field.data, field.process_errors = None, []
+
+    def _obey_rules(self) -> None:
+        """What a rule stops goes on only with a note, and only for who may; the service checks again."""
+        stopping = rules.blocks_to_override(self.payment, self.wished_amount)
+        if not stopping:
+            return
+        if not self.may_override:
+            self.amount.errors = [str(rule.sentence) for rule in stopping]
+        elif not self.override_note.data:
+            self.override_note.errors = [_("Write why this refund goes on although a rule stops it.")]
 
 
 class RefundFilterForm(PeriodForm):

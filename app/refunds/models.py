@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts.models import User
@@ -81,6 +81,10 @@ class Refund(Identified, Timestamped, Leased, Model):
     status: Mapped[str] = mapped_column(String(20))
     amount: Mapped[int] = mapped_column(BigInteger)
     tax_free_amount: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    #: As typed; None where PortOne was left to compute it.
+    vat_amount: Mapped[int | None] = mapped_column(BigInteger)
+    #: Of a promotion payment: whether the discount stays, which later refunds have to repeat.
+    retain_option: Mapped[str | None] = mapped_column(String(20))
     #: PortOne's balance when the refund was decided: the `currentCancellableAmount` that was sent.
     balance_before: Mapped[int | None] = mapped_column(BigInteger)
     reason_code: Mapped[str | None] = mapped_column(String(40))
@@ -90,6 +94,8 @@ class Refund(Identified, Timestamped, Leased, Model):
     account_bank: Mapped[str | None] = mapped_column(String(60))
     account_last_digits: Mapped[str | None] = mapped_column(String(8))
     account_holder: Mapped[str | None] = mapped_column(Text)
+    #: When the account number, and the request that held it, were erased.
+    account_erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     requested_by: Mapped[UUID | None] = mapped_column(Id, ForeignKey("users.id", ondelete="SET NULL"))
     approved_by: Mapped[UUID | None] = mapped_column(Id, ForeignKey("users.id", ondelete="SET NULL"))
@@ -105,3 +111,71 @@ class Refund(Identified, Timestamped, Leased, Model):
     payment: Mapped[Payment] = relationship()
     requester: Mapped[User | None] = relationship(foreign_keys=[requested_by])
     approver: Mapped[User | None] = relationship(foreign_keys=[approved_by])
+
+
+class ClosureStatus(StrEnum):
+    """Where the closing of a virtual account stands; `failed` is PortOne's no."""
+
+    CLOSING = "closing"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+
+_BEING_CLOSED = text("status = 'closing'")
+
+
+class AccountClosure(Identified, Timestamped, Leased, Model):
+    """A wish to close a virtual account that nobody has paid into; its id is its idempotency key."""
+
+    __tablename__ = "account_closures"
+    __table_args__ = (
+        CheckConstraint("status IN ('closing', 'closed', 'failed')", name="status_known"),
+        Index(
+            "uq_account_closures_payment_closing",
+            "payment_id",
+            unique=True,
+            sqlite_where=_BEING_CLOSED,
+            postgresql_where=_BEING_CLOSED,
+        ),
+        Index(
+            "ix_account_closures_waiting",
+            "next_attempt_at",
+            "id",
+            sqlite_where=_BEING_CLOSED,
+            postgresql_where=_BEING_CLOSED,
+        ),
+    )
+
+    payment_id: Mapped[UUID] = mapped_column(Id, ForeignKey("payments.id", ondelete="RESTRICT"), index=True)
+    status: Mapped[str] = mapped_column(String(20))
+    requested_by: Mapped[UUID | None] = mapped_column(Id, ForeignKey("users.id", ondelete="SET NULL"))
+    problem: Mapped[str | None] = mapped_column(String(80))
+    pg_code: Mapped[str | None] = mapped_column(String(80))
+    pg_message: Mapped[str | None] = mapped_column(Text)
+    settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    payment: Mapped[Payment] = relationship()
+    requester: Mapped[User | None] = relationship(foreign_keys=[requested_by])
+
+
+class AccountLink(Identified, Timestamped, Model):
+    """A link by which the buyer enters the account to refund to; its token is kept as a hash only."""
+
+    __tablename__ = "account_links"
+
+    payment_id: Mapped[UUID] = mapped_column(Id, ForeignKey("payments.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    made_by: Mapped[UUID | None] = mapped_column(Id, ForeignKey("users.id", ondelete="SET NULL"))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: How often the form was sent, right or wrong.
+    tries: Mapped[int] = mapped_column(Integer, server_default="0")
+    entered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: The account as JSON, sealed; bank and last digits stay when it is erased.
+    account_sealed: Mapped[str | None] = mapped_column(Text)
+    account_bank: Mapped[str | None] = mapped_column(String(60))
+    account_last_digits: Mapped[str | None] = mapped_column(String(8))
+    account_holder: Mapped[str | None] = mapped_column(Text)
+    account_erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    payment: Mapped[Payment] = relationship()

@@ -1,6 +1,6 @@
 """Refunds to show: one, a payment's, and the list."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from flask_babel import gettext as _
@@ -10,7 +10,8 @@ from sqlalchemy.orm import contains_eager, joinedload
 from app.errors import NotFound
 from app.extensions import db
 from app.payments.models import Payment
-from app.refunds.models import Refund
+from app.portone.requests import RetainOption
+from app.refunds.models import Refund, RefundStatus
 from app.web.pagination import Page, capped_count, list_page
 
 
@@ -39,6 +40,18 @@ def list_refunds_of(payment: Payment) -> list[Refund]:
             .order_by(Refund.created_at, Refund.id)
         )
     )
+
+
+def find_retain_option(payment: Payment) -> RetainOption | None:
+    """What the first refund of a promotion payment said about its discount; None where none of ours did."""
+    first = (
+        select(Refund.retain_option)
+        .where(Refund.payment_id == payment.id, Refund.retain_option.is_not(None))
+        .where(Refund.status.not_in([RefundStatus.FAILED, RefundStatus.REJECTED]))
+        .order_by(Refund.created_at, Refund.id)
+        .limit(1)
+    )
+    return cast(RetainOption | None, db.session.scalar(first))
 
 
 def list_refunds(filters: dict[str, Any], *, after: str | None) -> Page[Refund]:

@@ -1,72 +1,40 @@
-"""What is certain before PortOne is asked: which payments cannot be refunded, and what a refund needs.
+"""The rulebook applied to a payment: what stops its refund, what to know before, and what it needs."""
 
-The facts are PortOne's (`POST /payments/{id}/cancel` and its guide to cancelling).
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
-from flask_babel import lazy_gettext as _l
-
-from app import clock
 from app.payments.models import Payment
-
-#: Only money that arrived can go back.
-REFUNDABLE_STATUSES = frozenset({"PAID", "PARTIAL_CANCELLED"})
-
-#: Smartro pays out by phone number too; PortOne's facts do not tell its two codes apart.
-PHONE_DEMANDING_PGS = frozenset({"SMARTRO", "SMARTRO_V2"})
+from app.refunds import cases
+from app.refunds.cases import Case
+from app.refunds.rulebook import BLOCK, RULES, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A payment to which `applies` cannot be refunded, and `sentence` says why and what to do."""
-
-    applies: Callable[[Payment], bool]
-    sentence: Any
+def rules_for(payment: Payment) -> list[Rule]:
+    """The rules that concern a payment, whatever part of it goes back; what blocks comes first."""
+    case = Case.of(payment)
+    return sorted((rule for rule in RULES if rule.when(case)), key=lambda rule: rule.severity)
 
 
-RULES = (
-    Rule(
-        lambda payment: payment.status == "VIRTUAL_ACCOUNT_ISSUED",
-        _l("Nobody has paid into this virtual account yet, so there is nothing to give back."),
-    ),
-    Rule(
-        lambda payment: payment.status == "CANCELLED",
-        _l("The whole amount of this payment has already gone back."),
-    ),
-    Rule(
-        lambda payment: payment.status == "PAY_PENDING",
-        _l("This payment still waits for its approval. It can be refunded once it is paid."),
-    ),
-    Rule(
-        lambda payment: payment.status not in REFUNDABLE_STATUSES,
-        _l("Only a paid payment can be refunded, and this one is not paid."),
-    ),
-    Rule(
-        lambda payment: payment.cancellable_amount <= 0,
-        _l("Nothing of this payment is left to give back."),
-    ),
-    Rule(
-        lambda payment: payment.has_pending_cancellation,
-        _l("PortOne is still working on a cancellation of this payment. Wait for its outcome."),
-    ),
-    Rule(
-        lambda payment: is_virtual_account(payment) and payment.channel_type == "TEST",
-        _l("Test channels cannot refund virtual accounts."),
-    ),
-)
+def rules_broken(payment: Payment, amount: int | None = None) -> list[Rule]:
+    """The rules that speak about giving back `amount`, in minor units, now; what blocks comes first."""
+    case = Case.of(payment, amount)
+    broken = (rule for rule in RULES if rule.holds(case))
+    return sorted(broken, key=lambda rule: rule.severity)
 
 
-def find_obstacle(payment: Payment) -> str | None:
-    """Why this payment certainly cannot be refunded now, in a translated sentence; None when it can."""
-    return next((str(rule.sentence) for rule in RULES if rule.applies(payment)), None)
+def blocks_to_override(payment: Payment, amount: int | None = None) -> list[Rule]:
+    """The rules that stop this refund, unless somebody who may set them aside does."""
+    case = Case.of(payment, amount)
+    return [rule for rule in RULES if rule.severity == BLOCK and rule.may_override and rule.holds(case)]
+
+
+def find_obstacle(payment: Payment, amount: int | None = None) -> str | None:
+    """Why this payment certainly cannot be refunded now, whoever asks, in a translated sentence."""
+    case = Case.of(payment, amount)
+    certain = (rule for rule in RULES if rule.severity == BLOCK and not rule.may_override)
+    return next((str(rule.sentence) for rule in certain if rule.holds(case)), None)
 
 
 def is_virtual_account(payment: Payment) -> bool:
     """Whether the buyer paid into an account number made for this payment."""
-    return payment.method in {"VIRTUAL_ACCOUNT", "PaymentMethodVirtualAccount"}
+    return Case.of(payment).is_virtual_account
 
 
 def needs_account(payment: Payment) -> bool:
@@ -75,16 +43,33 @@ def needs_account(payment: Payment) -> bool:
     So it is for a paid virtual account, into which money only flows, and for a phone bill
     of an earlier month.
     """
-    return is_virtual_account(payment) or _is_mobile_of_earlier_month(payment)
+    case = Case.of(payment)
+    return case.is_virtual_account or (case.is_mobile and case.is_of_earlier_month)
+
+
+def may_name_account(payment: Payment) -> bool:
+    """Whether an account helps where it is not needed: KPN pays out transfers it can refund no more."""
+    case = Case.of(payment)
+    return case.is_at(cases.KPN) and case.is_transfer
 
 
 def needs_holder_phone(payment: Payment) -> bool:
     """Whether the account holder's phone number is demanded as well."""
-    return is_virtual_account(payment) and payment.pg_provider in PHONE_DEMANDING_PGS
+    case = Case.of(payment)
+    return case.is_virtual_account and case.is_at(cases.SMARTRO)
 
 
-def _is_mobile_of_earlier_month(payment: Payment) -> bool:
-    if payment.method not in {"MOBILE", "PaymentMethodMobile"} or payment.paid_at is None:
-        return False
-    paid, today = payment.paid_at.astimezone(clock.SEOUL), clock.now().astimezone(clock.SEOUL)
-    return (paid.year, paid.month) != (today.year, today.month)
+def needs_email(payment: Payment) -> bool:
+    """Whether the buyer is written to first, to name a wallet."""
+    return Case.of(payment).is_at(cases.TRIPLE_A)
+
+
+def has_promotion(payment: Payment) -> bool:
+    """Whether one of PortOne's promotions took something off the price."""
+    return Case.of(payment).has_promotion
+
+
+def asks_retain_option(payment: Payment, amount: int) -> bool:
+    """Whether PortOne wants to know what becomes of a promotion's discount: where a part goes back."""
+    case = Case.of(payment, amount)
+    return case.has_promotion and case.is_partial

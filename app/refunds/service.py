@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app import clock
+from app.access.permissions import Permission, is_permitted
 from app.accounts.models import User
 from app.audit import service as audit
 from app.database import lock
@@ -21,10 +22,11 @@ from app.extensions import db, portone
 from app.leases import claim
 from app.payments import queries as payments
 from app.payments.models import Payment
-from app.portone.requests import CancelRequest, RefundAccount
+from app.portone.requests import CancelRequest, RefundAccount, RetainOption
 from app.refunds import balance, rules, settling
 from app.refunds.models import IS_IN_FLIGHT, Refund, RefundStatus
-from app.refunds.queries import find_refund, get_refund
+from app.refunds.queries import find_refund, find_retain_option, get_refund
+from app.refunds.rulebook import Rule
 from app.refunds.settling import SENDER_SECONDS, Dispatch
 from app.web.filters import money
 
@@ -51,6 +53,13 @@ class Wish:
     reason: str
     reason_code: str | None = None
     account: RefundAccount | None = None
+    #: As typed; None lets PortOne compute it.
+    vat_amount: int | None = None
+    #: Of a promotion payment that goes back in part: whether the discount stays.
+    retain_option: RetainOption | None = None
+    refund_email: str | None = None
+    #: Why rules that stop this refund are set aside.
+    override_note: str = ""
 
 
 def request_refund(payment_id: str, wish: Wish, *, by: User) -> None:
@@ -94,9 +103,12 @@ def _hold(payment_id: str, wish: Wish, by: User) -> Dispatch | None:
         db.session.rollback()
         return None
     refuse_if_impossible(payment, wish)
+    set_aside = rules_set_aside(payment, wish, by)
     request = _cancel_request(payment, wish)
     refund = _new_refund(payment, wish, request, by)
     db.session.add(refund)
+    if set_aside:
+        _record_override(wish, set_aside, by)
     audit.record("refund.requested", "refund", str(wish.intent), by=by, facts=_facts(payment, refund))
     dispatch = Dispatch(wish.intent, payment.payment_id, request)
     try:
@@ -116,7 +128,7 @@ def refuse_if_impossible(payment: Payment, wish: Wish) -> None:
     """Raise what PortOne need not be asked to know: `BalanceMoved`, or another `RefundRefused`."""
     if balance.find_in_flight(payment) is not None:
         raise RefundRefused(_("Another refund of this payment has no outcome yet. Wait until it is settled."))
-    obstacle = rules.find_obstacle(payment)
+    obstacle = rules.find_obstacle(payment, wish.amount)
     if obstacle:
         raise RefundRefused(obstacle)
     left = balance.refundable(payment)
@@ -129,6 +141,23 @@ def refuse_if_impossible(payment: Payment, wish: Wish) -> None:
     _refuse_impossible_parts(payment, wish, left)
     if rules.needs_account(payment) and wish.account is None:
         raise RefundRefused(_("This payment can only be refunded to a bank account."))
+    if rules.needs_email(payment) and not wish.refund_email:
+        raise RefundRefused(_("Triple-A needs the buyer's e-mail address."))
+
+
+def rules_set_aside(payment: Payment, wish: Wish, by: User) -> list[Rule]:
+    """The rules that stop this refund and that `by` sets aside; `RefundRefused` without right or note."""
+    stopping = rules.blocks_to_override(payment, wish.amount)
+    if stopping and not is_permitted(by.role, Permission.REFUND_OVERRIDE):
+        raise RefundRefused(str(stopping[0].sentence))
+    if stopping and not wish.override_note:
+        raise RefundRefused(_("Write why this refund goes on although a rule stops it."))
+    return stopping
+
+
+def _record_override(wish: Wish, set_aside: list[Rule], by: User) -> None:
+    facts = {"rules": [rule.code for rule in set_aside], "note": wish.override_note}
+    audit.record("refund.rules_overridden", "refund", str(wish.intent), by=by, facts=facts)
 
 
 def _refuse_impossible_parts(payment: Payment, wish: Wish, left: int) -> None:
@@ -146,6 +175,9 @@ def _refuse_impossible_parts(payment: Payment, wish: Wish, left: int) -> None:
                 left=_in(payment, taxable_left),
             )
         )
+    taxable = wish.amount - wish.tax_free_amount
+    if wish.vat_amount is not None and wish.vat_amount > taxable:
+        raise RefundRefused(_("VAT can be %(most)s at most.", most=_in(payment, taxable)))
 
 
 def _in(payment: Payment, amount: int) -> str:
@@ -162,8 +194,18 @@ def _cancel_request(payment: Payment, wish: Wish) -> str:
         tax_free_amount=wish.tax_free_amount if payment.tax_free_amount else None,
         current_cancellable_amount=payment.cancellable_amount,
         requester="ADMIN",
+        vat_amount=wish.vat_amount,
         refund_account=wish.account,
+        refund_email=wish.refund_email if rules.needs_email(payment) else None,
+        promotion_discount_retain_option=_retain_option(payment, wish),
     ).to_json()
+
+
+def _retain_option(payment: Payment, wish: Wish) -> RetainOption | None:
+    """Whether a promotion's discount stays: PortOne refuses another answer than it got the first time."""
+    if not rules.asks_retain_option(payment, wish.amount):
+        return None
+    return find_retain_option(payment) or wish.retain_option or "RELEASE"
 
 
 def _new_refund(payment: Payment, wish: Wish, request: str, by: User) -> Refund:
@@ -175,6 +217,8 @@ def _new_refund(payment: Payment, wish: Wish, request: str, by: User) -> Refund:
         status=RefundStatus.SENDING,
         amount=wish.amount,
         tax_free_amount=wish.tax_free_amount,
+        vat_amount=wish.vat_amount,
+        retain_option=_retain_option(payment, wish),
         balance_before=payment.cancellable_amount,
         reason=wish.reason,
         reason_code=wish.reason_code,

@@ -1,19 +1,25 @@
 """The refund pages: form, review, outcome, list."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, request, url_for
+from flask_babel import gettext as _
 from flask_login import current_user
 
-from app.access.guards import require
+from app.access.guards import can, require
 from app.access.permissions import Permission
 from app.payments.models import Payment
 from app.payments.queries import get_payment
 from app.payments.service import sync_payment
+from app.portone.errors import PortOneError, PortOneRefused
+from app.portone.meanings import msgid_of
 from app.refunds import balance, queries, rules, service
+from app.refunds.bank_accounts import has_unusual_length
 from app.refunds.forms import RefundFilterForm, RefundForm
-from app.refunds.service import BalanceMoved, RefundRefused
+from app.refunds.meanwhile import tell_meanwhile, who_asked
+from app.refunds.service import BalanceMoved, RefundRefused, Wish
 from app.refunds.story import outcome_of, steps_of
 from app.web.htmx import render, see_other
 
@@ -57,9 +63,12 @@ def show(refund_id: UUID) -> Any:
 @require(Permission.REFUND_CREATE)
 def new(payment_id: str) -> Any:
     """The form, over the payment as PortOne reports it this moment."""
-    sync_payment(payment_id)
+    try:
+        sync_payment(payment_id)
+    except PortOneError as silence:
+        return _unreachable_page(payment_id, silence)
     payment = get_payment(payment_id)
-    return _form_page(payment, RefundForm.fresh(payment))
+    return _form_page(payment, RefundForm.fresh(payment, may_override=_may_override()))
 
 
 @refunds.post("/payments/<payment_id:payment_id>/refunds/new")
@@ -67,7 +76,7 @@ def new(payment_id: str) -> Any:
 def create(payment_id: str) -> Any:
     """The review page, and once that is confirmed, the refund itself."""
     payment = get_payment(payment_id)
-    form = RefundForm(request.form, payment=payment)
+    form = RefundForm(request.form, payment=payment, may_override=_may_override())
     first = _find_first_of(form)
     if first is not None:
         return see_other(url_for("refunds.show", refund_id=first))
@@ -101,30 +110,70 @@ def _review_or_carry_out(payment: Payment, form: RefundForm) -> Any:
     wish = form.wish()
     if not form.confirmed.data:
         service.refuse_if_impossible(payment, wish)
-        return render("refunds/review.html", payment=payment, form=form, wish=wish)
+        service.rules_set_aside(payment, wish, current_user)
+        return _review_page(payment, form, wish)
     service.request_refund(payment.payment_id, wish, by=current_user)
     return see_other(url_for("refunds.show", refund_id=wish.intent))
+
+
+def _review_page(payment: Payment, form: RefundForm, wish: Wish) -> Any:
+    account = wish.account
+    return render(
+        "refunds/review.html",
+        payment=payment,
+        form=form,
+        wish=wish,
+        rules=rules.rules_broken(payment, wish.amount),
+        is_doubtful_number=account is not None and has_unusual_length(account.bank, account.number),
+    )
 
 
 def _form_again(payment_id: str, refusal: RefundRefused) -> Any:
     """The form as it was typed, over the balance as it is now, with what happened meanwhile."""
     payment = get_payment(payment_id)
-    form = RefundForm(request.form, payment=payment)
+    form = RefundForm(request.form, payment=payment, may_override=_may_override())
+    told: list[str] = []
     if isinstance(refusal, BalanceMoved):
+        told = tell_meanwhile(payment, int(form.expected_refundable.data))
         form.begin_again()
-    return _form_page(payment, form, status=refusal.status, refusal=refusal)
+    return _form_page(payment, form, status=refusal.status, refusal=refusal, told=told)
+
+
+def _may_override() -> bool:
+    return can(Permission.REFUND_OVERRIDE)
+
+
+def _unreachable_page(payment_id: str, problem: PortOneError) -> Any:
+    """No form without the balance as PortOne has it now: it says so, and offers to try again."""
+    refused = problem if isinstance(problem, PortOneRefused) else None
+    return render(
+        "refunds/unreachable.html",
+        status=502 if refused else 503,
+        payment=get_payment(payment_id),
+        why=_(msgid_of(refused.type), type=refused.type) if refused else None,
+    )
 
 
 def _form_page(
-    payment: Payment, form: RefundForm, *, status: int = 200, refusal: RefundRefused | None = None
+    payment: Payment,
+    form: RefundForm,
+    *,
+    status: int = 200,
+    refusal: RefundRefused | None = None,
+    told: Sequence[str] = (),
 ) -> Any:
+    in_flight = balance.find_in_flight(payment)
+    blocks = [] if form.may_override else rules.blocks_to_override(payment)
     return render(
         "refunds/new.html",
         status=status,
         payment=payment,
         form=form,
         refusal=refusal,
-        obstacle=rules.find_obstacle(payment),
-        in_flight=balance.find_in_flight(payment),
+        told=told,
+        rules=rules.rules_for(payment),
+        obstacle=rules.find_obstacle(payment) or next((str(rule.sentence) for rule in blocks), None),
+        in_flight=in_flight,
+        asked_by=who_asked(in_flight) if in_flight else None,
         held=balance.held(payment),
     )

@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from flask_wtf.csrf import generate_csrf
 
 from app import clock
-from app.money import Money
+from app.money import Money, decimals
 from app.web.assets import asset_url
 from app.web.labels import label_of
 from app.web.language import page_language, speed_up_gettext
@@ -68,6 +68,12 @@ def mask_ending(text: str | None, shown: int = 4) -> str:
     return f"****{text[-shown:]}" if text else ""
 
 
+def in_groups(digits: str | None) -> str:
+    """A long number in groups of four, for reading aloud: `1234 5678 9012`."""
+    digits = digits or ""
+    return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))
+
+
 def readable_json(document: Any) -> str:
     """A document laid out for people; what JSON does not know is written as text."""
     return json.dumps(document, ensure_ascii=False, indent=2, default=str)
@@ -103,7 +109,16 @@ def _as_list(value: Any) -> list[Any]:
 
 def init_app(app: Flask) -> None:
     """Give the templates their filters and globals."""
-    for function in (money, local_time, relative_time, label, mask_ending, readable_json):
+    for function in (
+        money,
+        decimals,
+        local_time,
+        relative_time,
+        label,
+        mask_ending,
+        in_groups,
+        readable_json,
+    ):
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals.update(
         asset_url=asset_url,
