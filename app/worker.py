@@ -29,9 +29,9 @@ from app.leases import Lease
 from app.payments.models import Payment
 from app.payments.service import sync_payment
 from app.portone.errors import PortOneRefused, PortOneUncertain
+from app.refunds import closing, settling
 from app.refunds import service as refunds
-from app.refunds import settling
-from app.refunds.models import Refund
+from app.refunds.models import AccountClosure, Refund
 from app.webhooks import service as webhooks
 from app.webhooks.models import WebhookLog
 
@@ -98,6 +98,16 @@ def refund_inbox(holder: str) -> Inbox:
         return [Task(Refund, (refund_id,), partial(settling.follow, refund_id)) for refund_id in claimed]
 
     return Inbox("refunds", claim)
+
+
+def closure_inbox(holder: str) -> Inbox:
+    """Virtual accounts that are being closed, without an answer so far."""
+
+    def claim() -> list[Task]:
+        claimed = closing.claim_waiting_closures(holder=holder, limit=4)
+        return [Task(AccountClosure, (row_id,), partial(closing.follow, row_id)) for row_id in claimed]
+
+    return Inbox("closures", claim)
 
 
 def webhook_inbox(holder: str) -> Inbox:
@@ -174,7 +184,7 @@ def _is_due(synced_at: datetime | None, since: datetime, moment: datetime) -> bo
 
 
 #: In the order of urgency.
-INBOXES = (refund_inbox, webhook_inbox, job_inbox)
+INBOXES = (refund_inbox, closure_inbox, webhook_inbox, job_inbox)
 DUTIES = (Duty("payments in motion", 5.0, sync_payments_in_motion),)
 
 

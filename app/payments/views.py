@@ -1,6 +1,6 @@
 """The payment pages: list and search, one payment with its story, notes, and a fresh look at PortOne."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, request, url_for
@@ -12,6 +12,7 @@ from app.access.permissions import Permission
 from app.errors import NotFound
 from app.extensions import db, portone
 from app.payments import listing, queries, service
+from app.payments.actions import action, find_action
 from app.payments.changes import FIELD_NAMES, words_of_changes
 from app.payments.forms import NoteForm, PaymentFilterForm, looks_like_billing_key
 from app.payments.models import Payment
@@ -74,12 +75,13 @@ def show(payment_id: str) -> Any:
 @require(Permission.PAYMENT_READ)
 def update(payment_id: str) -> Any:
     """The forms of a payment's page, told apart by `action`: no fixed address may stand below an id."""
-    action = _ACTIONS.get(request.form.get("action", ""))
-    if action is None:
+    answer = find_action(request.form.get("action", ""))
+    if answer is None:
         abort(400)
-    return action(payment_id)
+    return answer(payment_id)
 
 
+@action("refresh")
 @require(Permission.PAYMENT_SYNC)
 def _refresh(payment_id: str) -> Any:
     """Read the payment again from PortOne, and show what that changed."""
@@ -92,6 +94,7 @@ def _refresh(payment_id: str) -> Any:
     return _payment_page(queries.get_payment(payment_id), result=result)
 
 
+@action("note")
 @require(Permission.PAYMENT_ANNOTATE)
 def _annotate(payment_id: str) -> Any:
     """Keep a note."""
@@ -100,9 +103,6 @@ def _annotate(payment_id: str) -> Any:
         return _payment_page(queries.get_payment(payment_id), note_form=form, status=422)
     service.add_note(payment_id, form.body.data, by=current_user)
     return see_other(url_for("payments.show", payment_id=payment_id, _anchor="notes"))
-
-
-_ACTIONS: dict[str, Callable[[str], Any]] = {"refresh": _refresh, "note": _annotate}
 
 
 def _named_payment(typed: str | None, filters: listing.PaymentFilters) -> str | None:

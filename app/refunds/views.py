@@ -4,21 +4,24 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, flash, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 
 from app.access.guards import can, require
 from app.access.permissions import Permission
+from app.database import new_id
+from app.payments.actions import action
 from app.payments.models import Payment
 from app.payments.queries import get_payment
 from app.payments.service import sync_payment
 from app.portone.errors import PortOneError, PortOneRefused
 from app.portone.meanings import msgid_of
-from app.refunds import balance, queries, rules, service
+from app.refunds import balance, closing, queries, rules, service
 from app.refunds.bank_accounts import has_unusual_length
 from app.refunds.forms import RefundFilterForm, RefundForm
 from app.refunds.meanwhile import tell_meanwhile, who_asked
+from app.refunds.models import ClosureStatus
 from app.refunds.service import BalanceMoved, RefundRefused, Wish
 from app.refunds.story import outcome_of, steps_of
 from app.web.htmx import render, see_other
@@ -96,11 +99,40 @@ def recheck(refund_id: UUID) -> Any:
     return see_other(url_for("refunds.show", refund_id=refund_id))
 
 
+@action("close_account")
+@require(Permission.VIRTUAL_ACCOUNT_CLOSE)
+def close_account(payment_id: str) -> Any:
+    """Close a virtual account nobody has paid into: a page that asks once more, and then the act."""
+    payment = get_payment(payment_id)
+    intent = _intent_of(request.form.get("intent"))
+    if intent is None or request.form.get("confirmed") != "1":
+        closing.refuse_if_not_waiting(payment)
+        return render("refunds/close_account.html", payment=payment, intent=new_id())
+    closure = closing.close_account(payment_id, intent, by=current_user)
+    if closure.status == ClosureStatus.CLOSED:
+        flash(_("The virtual account is closed. Nobody can pay into it any more."), "success")
+        return see_other(url_for("payments.show", payment_id=payment_id))
+    return render(
+        "refunds/close_account.html",
+        status=200 if closure.status == ClosureStatus.CLOSING else 409,
+        payment=get_payment(payment_id),
+        intent=new_id(),
+        closure=closure,
+        why=closing.explain(closure),
+    )
+
+
+def _intent_of(typed: str | None) -> UUID | None:
+    try:
+        return UUID(typed or "")
+    except ValueError:
+        return None
+
+
 def _find_first_of(form: RefundForm) -> UUID | None:
     """The refund this very form has made before: a second press leads to it, whatever it says now."""
-    try:
-        intent = UUID(form.intent.data or "")
-    except ValueError:
+    intent = _intent_of(form.intent.data)
+    if intent is None:
         return None
     first = queries.find_refund(intent)
     return intent if first is not None and first.payment_id == form.payment.id else None

@@ -52,6 +52,11 @@ _LABELS: dict[str, dict[str, Label]] = {
         "PARTIAL_REFUND_FAILED": Label(_l("Part of the transfer failed"), "bad", "exclamation-triangle-fill"),
         "FAILED": Label(_l("Transfer failed"), "bad", "x-circle-fill"),
     },
+    "closure_status": {
+        "closing": Label(_l("Closing the virtual account"), "wait", "hourglass-split"),
+        "closed": Label(_l("Virtual account closed"), "plain", "lock-fill"),
+        "failed": Label(_l("Virtual account not closed"), "bad", "x-circle-fill"),
+    },
     "webhook_status": {
         "received": Label(_l("Waiting"), "wait", "hourglass-split"),
         "processed": Label(_l("Processed"), "good", "check-circle-fill"),
