@@ -29,7 +29,7 @@ from app.leases import Lease
 from app.payments.models import Payment
 from app.payments.service import sync_payment
 from app.portone.errors import PortOneRefused, PortOneUncertain
-from app.refunds import closing, settling
+from app.refunds import account_keeping, closing, settling
 from app.refunds import service as refunds
 from app.refunds.models import AccountClosure, Refund
 from app.webhooks import service as webhooks
@@ -185,7 +185,10 @@ def _is_due(synced_at: datetime | None, since: datetime, moment: datetime) -> bo
 
 #: In the order of urgency.
 INBOXES = (refund_inbox, closure_inbox, webhook_inbox, job_inbox)
-DUTIES = (Duty("payments in motion", 5.0, sync_payments_in_motion),)
+DUTIES = (
+    Duty("payments in motion", 5.0, sync_payments_in_motion),
+    Duty("refund accounts", 60.0, account_keeping.erase_old_accounts),
+)
 
 
 class Worker:

@@ -18,7 +18,7 @@ from app.refunds.models import RefundStatus
 from app.refunds.reasons import REASONS, text_for_portone
 from app.refunds.service import Wish
 from app.web.filters import money
-from app.web.forms import AmountField, PeriodForm, Required
+from app.web.forms import AmountField, Form, PeriodForm, Required
 
 FULL, PARTIAL = "full", "partial"
 
@@ -217,6 +217,18 @@ class RefundForm(AccountForm):
             self.amount.errors = [str(rule.sentence) for rule in stopping]
         elif not self.override_note.data:
             self.override_note.errors = [_("Write why this refund goes on although a rule stops it.")]
+
+
+class RevealForm(Form):
+    """Why somebody wants to see a whole account number."""
+
+    reason = wtforms.StringField(
+        _l("Reason to see it"),
+        validators=[
+            Required(_l("Write why you need the number; the audit trail keeps it.")),
+            Length(max=200, message=_l("A note has 200 characters at most.")),
+        ],
+    )
 
 
 class RefundFilterForm(PeriodForm):

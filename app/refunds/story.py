@@ -50,6 +50,9 @@ _NEXT: dict[RefundStatus, Any] = {
 
 _STEPS: dict[str, Any] = {
     "refund.requested": _l("Refund requested"),
+    "refund.rules_overridden": _l("Rules set aside"),
+    "refund.account_revealed": _l("Account number looked at"),
+    "refund.account_erased": _l("Account number erased"),
     "refund.rechecked": _l("Checked again by hand"),
     "refund.accepted": _l("Accepted by PortOne, in progress at the PG"),
     "refund.uncertain": _l("No answer from PortOne; asking again"),
@@ -95,7 +98,7 @@ def _step(entry: AuditEntry) -> Entry:
         at=entry.at,
         title=str(_STEPS.get(entry.action, entry.action)),
         actor=_("Worker or PortOne's answer") if is_system else entry.actor_name,
-        detail=explain(facts["problem"]) if facts.get("problem") else "",
+        detail=explain(facts["problem"]) if facts.get("problem") else facts.get("note", ""),
         tone=label.tone,
         icon=label.icon,
     )

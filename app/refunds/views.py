@@ -17,13 +17,14 @@ from app.payments.queries import get_payment
 from app.payments.service import sync_payment
 from app.portone.errors import PortOneError, PortOneRefused
 from app.portone.meanings import msgid_of
-from app.refunds import balance, closing, queries, rules, service
+from app.refunds import account_keeping, balance, closing, queries, rules, service
 from app.refunds.bank_accounts import has_unusual_length
-from app.refunds.forms import RefundFilterForm, RefundForm
+from app.refunds.forms import RefundFilterForm, RefundForm, RevealForm
 from app.refunds.meanwhile import tell_meanwhile, who_asked
 from app.refunds.models import ClosureStatus
 from app.refunds.service import BalanceMoved, RefundRefused, Wish
 from app.refunds.story import outcome_of, steps_of
+from app.refunds.transfers import transfer_of
 from app.web.htmx import render, see_other
 
 refunds = Blueprint("refunds", __name__)
@@ -59,7 +60,20 @@ def show(refund_id: UUID) -> Any:
         outcome=outcome_of(refund),
         steps=steps_of(refund),
         refundable=balance.refundable(refund.payment),
+        transfer=transfer_of(refund),
     )
+
+
+@refunds.post("/refunds/<uuid:refund_id>/reveal")
+@require(Permission.REFUND_REVEAL_ACCOUNT)
+def reveal(refund_id: UUID) -> Any:
+    """The account number of a refund, shown once, to who has a reason."""
+    refund = queries.get_refund(refund_id)
+    form = RevealForm(request.form)
+    if not form.validate():
+        return render("refunds/account.html", status=422, refund=refund, form=form)
+    account = account_keeping.reveal_account(refund_id, form.reason.data, by=current_user)
+    return render("refunds/account.html", refund=refund, account=account)
 
 
 @refunds.get("/payments/<payment_id:payment_id>/refunds/new")
