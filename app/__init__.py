@@ -116,6 +116,7 @@ def _add_blueprints(app: Flask) -> None:
     from app.billing_keys import views as billing_keys
     from app.overview import views as overview
     from app.payments import views as payments
+    from app.refunds import account_entry
     from app.refunds import views as refunds
     from app.webhooks import endpoint
     from app.webhooks import views as webhooks
@@ -130,6 +131,7 @@ def _add_blueprints(app: Flask) -> None:
         overview.overview,
         payments.payments,
         refunds.refunds,
+        account_entry.account_entry,
         endpoint.endpoint,
         webhooks.webhooks,
         billing_keys.billing_keys,

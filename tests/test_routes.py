@@ -16,6 +16,7 @@ PUBLIC = {
     "/api/portone/webhook",
     "/api-docs",
     "/api/openapi.json",
+    "/refund-account/<token>",
     "/assets/htmx.min.js",
     "/assets/swagger/<name>",
     "/assets/portico.<any(css, js):kind>",

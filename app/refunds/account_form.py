@@ -1,20 +1,27 @@
 """The fields of a bank account to refund to, as staff or the buyer type them."""
 
 from typing import Any
+from uuid import UUID
 
 import wtforms
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import Length, Optional
+from wtforms.validators import Length, Optional, ValidationError
 
 from app.payments.models import Payment
 from app.portone.banks import refund_banks
 from app.portone.requests import RefundAccount
 from app.refunds import rules
-from app.refunds.bank_accounts import LONGEST, SHORTEST
+from app.refunds.account_links import find_entered_account, find_link_of
+from app.refunds.bank_accounts import LONGEST, SHORTEST, masked_name
+from app.web.filters import local_time
 from app.web.forms import DigitsField, Form
+from app.web.labels import label_of
 from app.web.language import page_language
+
+#: Instead of the id of the link by which the buyer entered an account.
+TYPED = "typed"
 
 
 class AccountForm(Form):
@@ -32,10 +39,12 @@ class AccountForm(Form):
     )
     holder_phone = DigitsField(_l("Account holder's phone"), min_digits=8, max_digits=15)
 
-    def __init__(self, formdata: Any = None, *, payment: Payment, **values: Any) -> None:
+    def __init__(
+        self, formdata: Any = None, *, payment: Payment, is_required: bool = False, **values: Any
+    ) -> None:
         super().__init__(formdata, currency=payment.currency, **values)
         self.payment = payment
-        self.needs_account = rules.needs_account(payment)
+        self.needs_account = is_required or rules.needs_account(payment)
         self.may_name_account = rules.may_name_account(payment)
         self.needs_phone = rules.needs_holder_phone(payment)
         language = page_language()
@@ -92,3 +101,55 @@ class AccountForm(Form):
         again = self.account_number_again
         if not again.errors and not self.account_number.errors and again.data != self.account_number.data:
             again.errors = [_("The two account numbers differ.")]
+
+
+class AccountChoiceForm(AccountForm):
+    """An account to type, or the one that the buyer entered by a link."""
+
+    account_source = wtforms.RadioField(_l("Which account"), validate_choice=False, validators=[Optional()])
+
+    def __init__(self, formdata: Any = None, *, payment: Payment, **values: Any) -> None:
+        super().__init__(formdata, payment=payment, **values)
+        self._offer_entered_account()
+
+    def _offer_entered_account(self) -> None:
+        """Let the account that the buyer entered be chosen, and be the one that is chosen at first."""
+        link = find_link_of(self.payment) if self.needs_account or self.may_name_account else None
+        self.link = link
+        self.account_source.choices = [SelectChoice(TYPED, _("Type the account here"))]
+        if link is not None and link.account_sealed is not None:
+            bank = label_of("bank", link.account_bank).text
+            told = f"{bank} ****{link.account_last_digits}, {masked_name(link.account_holder)}"
+            told = _("%(account)s, entered by the buyer %(at)s", account=told, at=local_time(link.entered_at))
+            self.account_source.choices.insert(0, SelectChoice(str(link.id), told))
+            if not self.account_source.raw_data:
+                self.account_source.data = TYPED if self.account_number.raw_data else str(link.id)
+
+    @property
+    def is_account_offered(self) -> bool:
+        """Whether there is an account to choose that the buyer entered."""
+        return len(self.account_source.choices) > 1
+
+    @property
+    def is_account_typed(self) -> bool:
+        """Whether the account is typed here."""
+        return self.account_source.data in {None, "", TYPED}
+
+    @property
+    def wants_account(self) -> bool:
+        """Whether the fields of the account have to be filled: not where the buyer's own is taken."""
+        return self.is_account_typed and super().wants_account
+
+    def account(self) -> RefundAccount | None:
+        """The account that the buyer entered, or the one that was typed."""
+        return super().account() if self.is_account_typed else self._entered_account()
+
+    def _entered_account(self) -> RefundAccount | None:
+        try:
+            return find_entered_account(self.payment, UUID(self.account_source.data))
+        except ValueError:
+            return None
+
+    def validate_account_source(self, _field: wtforms.Field) -> None:
+        if not self.is_account_typed and self._entered_account() is None:
+            raise ValidationError(_("The account that the buyer entered is no longer there. Choose again."))

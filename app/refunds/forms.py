@@ -13,7 +13,7 @@ from wtforms.validators import Length, Optional, ValidationError
 from app.database import new_id
 from app.payments.models import Payment
 from app.refunds import balance, queries, rules
-from app.refunds.account_form import AccountForm
+from app.refunds.account_form import AccountChoiceForm
 from app.refunds.models import RefundStatus
 from app.refunds.reasons import REASONS, text_for_portone
 from app.refunds.service import Wish
@@ -26,7 +26,7 @@ FULL, PARTIAL = "full", "partial"
 REASON_LENGTH = 200
 
 
-class RefundForm(AccountForm):
+class RefundForm(AccountChoiceForm):
     """What to give back of one payment. Amounts are typed in major units of its currency."""
 
     kind = wtforms.RadioField(
