@@ -78,6 +78,21 @@ def _virtual_account(attempt: Attempt) -> Refusal | None:
     return None
 
 
+def _ksnet_hours(attempt: Attempt) -> Refusal | None:
+    is_account = attempt.method == "PaymentMethodVirtualAccount"
+    if is_account and attempt.pg_provider == "KSNET" and not 6 <= attempt.at.astimezone(SEOUL).hour < 23:
+        return "OUT_OF_HOURS", "가상계좌 환불은 06시부터 23시까지 가능합니다."
+    return None
+
+
+def _smartro_test_card(attempt: Attempt) -> Refusal | None:
+    card = attempt.payment.get("method", {}).get("card", {})
+    is_test = attempt.payment["channel"]["type"] == "TEST"
+    if attempt.is_partial and is_test and attempt.pg_provider in SMARTRO and card.get("type") == "DEBIT":
+        return "PARTIAL_REFUND_UNSUPPORTED", "테스트 체크카드는 전체 취소만 가능합니다."
+    return None
+
+
 def _mobile(attempt: Attempt) -> Refusal | None:
     if attempt.method != "PaymentMethodMobile":
         return None
@@ -132,6 +147,8 @@ def _unconfirmed_escrow(attempt: Attempt) -> Refusal | None:
 
 _RULES: tuple[Callable[[Attempt], Refusal | None], ...] = (
     _virtual_account,
+    _ksnet_hours,
+    _smartro_test_card,
     _mobile,
     _deadline,
     _gift_certificate,

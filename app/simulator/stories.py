@@ -8,6 +8,7 @@ from app.simulator.documents import Document, timestamp
 from app.simulator.scene import Scene, Story
 from app.simulator.shop import BANKS_USED, FAILURES
 from app.simulator.stories_abroad import STORIES_ABROAD
+from app.simulator.stories_of_rules import STORIES_OF_RULES
 
 _CARD_PGS = ["TOSSPAYMENTS", "KCP_V2", "INICIS_V2", "NICE_V2", "SMARTRO_V2", "KSNET"]
 _ACCOUNT_PGS = ["TOSSPAYMENTS", "SMARTRO_V2", "NICE_V2", "KCP_V2", "INICIS_V2"]
@@ -265,4 +266,5 @@ STORIES = [
     Story(_by_the_old_version, 3, (30, 59)),
     Story(_old_version_refunded, 1, (30, 59)),
     *STORIES_ABROAD,
+    *STORIES_OF_RULES,
 ]
