@@ -209,7 +209,8 @@ def _form_page(
     told: Sequence[str] = (),
 ) -> Any:
     in_flight = balance.find_in_flight(payment)
-    blocks = [] if form.may_override else rules.blocks_to_override(payment)
+    blocks = rules.blocks_to_override(payment)
+    forbidden = [] if form.may_override else [str(rule.sentence) for rule in blocks]
     return render(
         "refunds/new.html",
         status=status,
@@ -218,7 +219,8 @@ def _form_page(
         refusal=refusal,
         told=told,
         rules=rules.rules_for(payment),
-        obstacle=rules.find_obstacle(payment) or next((str(rule.sentence) for rule in blocks), None),
+        blocks=blocks,
+        obstacle=rules.find_obstacle(payment) or next(iter(forbidden), None),
         in_flight=in_flight,
         asked_by=who_asked(in_flight) if in_flight else None,
         held=balance.held(payment),
