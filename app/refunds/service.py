@@ -239,6 +239,8 @@ def _facts(payment: Payment, refund: Refund) -> dict[str, object]:
         "payment_id": payment.payment_id,
         "amount": refund.amount,
         "tax_free_amount": refund.tax_free_amount,
+        "vat_amount": refund.vat_amount,
+        "retain_option": refund.retain_option,
         "currency": payment.currency,
         "balance_before": refund.balance_before,
         "reason": refund.reason,
