@@ -8,6 +8,7 @@ from flask_login import current_user
 
 from app.access.guards import public, require
 from app.access.permissions import Permission
+from app.database import SYSTEM, act_as
 from app.errors import DomainError
 from app.extensions import db
 from app.payments.actions import action
@@ -23,6 +24,7 @@ account_entry = Blueprint("account_entry", __name__)
 @public
 def new(token: str) -> Any:
     """The form for the buyer: the order, the amount, and where the money should go."""
+    act_as(SYSTEM)
     payment = account_links.get_open_link(token).payment
     return _form_page(token, AccountForm(payment=payment, is_required=True))
 
@@ -31,6 +33,7 @@ def new(token: str) -> Any:
 @public
 def create(token: str) -> Any:
     """Keep the account; after that the link is used up."""
+    act_as(SYSTEM)
     account_links.count_try(token)
     form = AccountForm(request.form, payment=account_links.get_open_link(token).payment, is_required=True)
     account = form.account() if form.validate() else None

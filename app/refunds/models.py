@@ -174,7 +174,7 @@ class AccountLink(Identified, Timestamped, Model):
     tries: Mapped[int] = mapped_column(Integer, server_default="0")
     entered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: The account as JSON, sealed; bank and last digits stay when it is erased.
-    account_sealed: Mapped[str | None] = mapped_column(Text)
+    account_sealed: Mapped[str | None] = mapped_column(Sealed)
     account_bank: Mapped[str | None] = mapped_column(String(60))
     account_last_digits: Mapped[str | None] = mapped_column(String(8))
     account_holder: Mapped[str | None] = mapped_column(Text)

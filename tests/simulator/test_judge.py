@@ -127,7 +127,9 @@ def test_the_schemas_accept_refusals(simulator: Simulator, api: Api) -> None:
 
 def test_the_client_lists_and_reads(judged_server: SimulatorServer, sdk: PortOneClient) -> None:
     fill_store(judged_server.app.simulator.state, payments=60, until=UNTIL)
-    since = judged.PaymentFilterInput(from_=(UNTIL - timedelta(days=500)).isoformat(), until=UNTIL.isoformat())
+    since = judged.PaymentFilterInput(
+        from_=(UNTIL - timedelta(days=500)).isoformat(), until=UNTIL.isoformat()
+    )
     page = sdk.payment.get_payments(filter=since)
     assert page.page.total_count > 50
     assert sdk.payment.get_payment(payment_id=page.items[0].id).id == page.items[0].id
