@@ -25,7 +25,8 @@ from app.encryption import vault
 from app.extensions import db
 from app.payments.models import Cancellation, Note, Payment
 from app.payments.service import sync_range
-from app.portone.requests import CancelRequest
+from app.portone.requests import CancelRequest, RefundAccount
+from app.refunds import account_links
 from app.refunds.models import Refund, RefundStatus
 from app.refunds.settling import action_of, outcome_of
 from app.simulator import Simulator
@@ -67,6 +68,7 @@ def fill_dashboard(app: Flask, simulator: Simulator) -> None:
         _tell_webhooks(simulator)
         _tell_refunds(staff, chance)
         _write_notes(staff, chance)
+        _let_a_buyer_enter_an_account(staff)
 
 
 def _hire_people() -> list[User]:
@@ -172,13 +174,21 @@ class _Story:
             )
         db.session.flush()
 
+    def _account(self) -> RefundAccount | None:
+        """Where the money went: a virtual account is refunded to the buyer's own."""
+        if self.payment.method != "VIRTUAL_ACCOUNT":
+            return None
+        return RefundAccount("KOOKMIN", "93800201123456", self.payment.customer_name or "김하늘")
+
     def _refund(self, by: User) -> Refund:
+        account = self._account()
         request = CancelRequest(
             payment_id=self.payment.payment_id,
             store_id=self.payment.store_id or "",
             reason=self.values["reason"] or "-",
             amount=self.values["amount"],
             current_cancellable_amount=self.payment.amount,
+            refund_account=account,
         )
         is_settled = self.status != RefundStatus.REQUESTED
         return Refund(
@@ -187,6 +197,9 @@ class _Story:
             status=self.status,
             requested_by=by.id,
             request_sealed=vault().seal(request.to_json()),
+            account_bank=account.bank if account else None,
+            account_last_digits=account.number[-4:] if account else None,
+            account_holder=account.holder_name if account else None,
             sent_at=self.at,
             created_at=self.at,
             settled_at=self.at + timedelta(seconds=1) if is_settled else None,
@@ -227,3 +240,21 @@ def _write_notes(staff: list[User], chance: random.Random) -> None:
         author = chance.choice(staff)
         db.session.add(Note(payment_id=payment.id, author_id=author.id, body=body, created_at=moment))
     db.session.commit()
+
+
+def _let_a_buyer_enter_an_account(staff: list[User]) -> None:
+    """One refund form offers an account that came by a link."""
+    paid = (
+        select(Payment)
+        .where(Payment.status == "PAID", Payment.method == "VIRTUAL_ACCOUNT", Payment.channel_type == "LIVE")
+        .where(Payment.pg_provider == "SMARTRO_V2")
+        .order_by(Payment.changed_clock.desc())
+        .limit(1)
+    )
+    payment = db.session.scalar(paid)
+    if payment is None:
+        return
+    holder = payment.customer_name or "김하늘"
+    with clock.fixed_at(clock.now() - timedelta(hours=2)):
+        token = account_links.make_link(payment.payment_id, by=staff[-1])
+        account_links.enter_account(token, RefundAccount("SHINHAN", "110123456789", holder, "01000001234"))

@@ -110,10 +110,10 @@ class AccountChoiceForm(AccountForm):
 
     def __init__(self, formdata: Any = None, *, payment: Payment, **values: Any) -> None:
         super().__init__(formdata, payment=payment, **values)
-        self._offer_entered_account()
+        self._offer_entered_account(is_fresh=formdata is None)
 
-    def _offer_entered_account(self) -> None:
-        """Let the account that the buyer entered be chosen, and be the one that is chosen at first."""
+    def _offer_entered_account(self, *, is_fresh: bool) -> None:
+        """Let the account that the buyer entered be chosen; a fresh form has it chosen already."""
         link = find_link_of(self.payment) if self.needs_account or self.may_name_account else None
         self.link = link
         self.account_source.choices = [SelectChoice(TYPED, _("Type the account here"))]
@@ -122,8 +122,8 @@ class AccountChoiceForm(AccountForm):
             told = f"{bank} ****{link.account_last_digits}, {masked_name(link.account_holder)}"
             told = _("%(account)s, entered by the buyer %(at)s", account=told, at=local_time(link.entered_at))
             self.account_source.choices.insert(0, SelectChoice(str(link.id), told))
-            if not self.account_source.raw_data:
-                self.account_source.data = TYPED if self.account_number.raw_data else str(link.id)
+            if is_fresh:
+                self.account_source.data = str(link.id)
 
     @property
     def is_account_offered(self) -> bool:

@@ -129,6 +129,15 @@ def test_an_account_that_was_revoked_meanwhile_is_not_used(
     assert simulator.calls("cancel") == []
 
 
+def test_the_entered_account_is_used_only_where_it_was_chosen(
+    signed_in: Browser, buyer: Browser, simulator: Any, paid: Payment
+) -> None:
+    buyer.submit(make_link(signed_in, paid), ENTERED)
+    fields = open_form(signed_in, paid.payment_id)
+    assert submit(signed_in, paid.payment_id, fields, confirmed="1").status_code == 422
+    assert simulator.calls("cancel") == []
+
+
 def test_a_card_payment_needs_no_link(signed_in: Browser, simulator: Any, admin: User) -> None:
     payment = make_payment(simulator)
     answer = signed_in.submit(f"/payments/{payment.payment_id}", {"action": "make_account_link"})
