@@ -22,12 +22,14 @@ class Permission(StrEnum):
     REFUND_READ = "refund:read"
     REFUND_CREATE = "refund:create"
     REFUND_RECHECK = "refund:recheck"
+    REFUND_BULK = "refund:bulk"
     WEBHOOK_READ = "webhook:read"
     BILLING_KEY_READ = "billing_key:read"
     DOCS_READ = "docs:read"
     API_TOKEN_MANAGE = "api_token:manage"  # noqa: S105 - no secret
     ADMIN_MANAGE = "admin:manage"
     AUDIT_READ = "audit:read"
+    JOB_READ = "job:read"
 
 
 #: What a super admin alone may do: people, and what tells of them.
