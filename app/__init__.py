@@ -114,6 +114,7 @@ def _add_blueprints(app: Flask) -> None:
     from app.api import views as api_pages
     from app.audit import views as audit
     from app.billing_keys import views as billing_keys
+    from app.bulk_refunds import views as bulk_refunds
     from app.jobs import views as jobs
     from app.overview import views as overview
     from app.payments import views as payments
@@ -131,6 +132,7 @@ def _add_blueprints(app: Flask) -> None:
         overview.overview,
         payments.payments,
         refunds.refunds,
+        bulk_refunds.bulk_refunds,
         endpoint.endpoint,
         webhooks.webhooks,
         billing_keys.billing_keys,

@@ -91,7 +91,7 @@ def test_one_round_does_all_that_is_due(app: Flask, portone: FakePortOne) -> Non
     for number in range(70):  # more than one claim takes
         portone.knows(payment_document(f"order-{number}"))
     receive(70)
-    assert Worker(app).run_once() == {"webhooks": 70, "payments in motion": 0}
+    assert Worker(app).run_once() == {"webhooks": 70, "payments in motion": 0, "bulk refunds": 0}
     assert Worker(app).run_once()["webhooks"] == 0
     assert count("processed") == 70
 

@@ -22,6 +22,7 @@ class Permission(StrEnum):
     REFUND_READ = "refund:read"
     REFUND_CREATE = "refund:create"
     REFUND_RECHECK = "refund:recheck"
+    REFUND_APPROVE = "refund:approve"
     REFUND_BULK = "refund:bulk"
     WEBHOOK_READ = "webhook:read"
     BILLING_KEY_READ = "billing_key:read"
@@ -32,8 +33,15 @@ class Permission(StrEnum):
     JOB_READ = "job:read"
 
 
-#: What a super admin alone may do: people, and what tells of them.
-_OWNERS = frozenset({Permission.ADMIN_MANAGE, Permission.API_TOKEN_MANAGE, Permission.AUDIT_READ})
+#: What a super admin alone may do: people, what tells of them, and the second look at large refunds.
+_OWNERS = frozenset(
+    {
+        Permission.ADMIN_MANAGE,
+        Permission.API_TOKEN_MANAGE,
+        Permission.AUDIT_READ,
+        Permission.REFUND_APPROVE,
+    }
+)
 
 #: What support and finance staff do all day.
 _STAFF = frozenset(Permission) - _OWNERS

@@ -157,6 +157,27 @@ _LABELS: dict[str, dict[str, Label]] = {
         "SEVEN_ELEVEN": Label(_l("7-Eleven")),
         "SEICOMART": Label(_l("Seicomart")),
     },
+    "refund_batch_status": {
+        "checking": Label(_l("Being checked"), "calm", "hourglass-split"),
+        "checked": Label(_l("To be confirmed"), "wait", "eye"),
+        "awaiting_approval": Label(_l("Awaiting approval"), "wait", "person-check"),
+        "running": Label(_l("Under way"), "calm", "arrow-repeat"),
+        "finished": Label(_l("Finished"), "good", "check-circle-fill"),
+        "rejected": Label(_l("Rejected"), "plain", "slash-circle"),
+        "discarded": Label(_l("Discarded"), "plain", "trash"),
+        "expired": Label(_l("Expired"), "plain", "clock-history"),
+    },
+    "refund_row_level": {
+        "good": Label(_l("Good"), "good", "check-circle-fill"),
+        "warned": Label(_l("Worth a look"), "wait", "exclamation-triangle-fill"),
+        "bad": Label(_l("Not possible"), "bad", "x-circle-fill"),
+    },
+    "refund_row_status": {
+        "waiting": Label(_l("Waiting"), "plain", "hourglass"),
+        "sent": Label(_l("Sent"), "calm", "send"),
+        "refused": Label(_l("Not carried out"), "bad", "x-circle-fill"),
+        "left_out": Label(_l("Left out"), "plain", "dash-circle"),
+    },
     "job_status": {
         "waiting": Label(_l("Waiting for a worker"), "calm", "hourglass-split"),
         "running": Label(_l("Under way"), "calm", "arrow-repeat"),

@@ -32,11 +32,12 @@ def put(job, status, **values):
 
 
 def test_a_job_is_found_again_with_its_progress_and_its_subject(signed_in, super_admin):
-    job = start(super_admin, total=200)
+    job = start(super_admin, total=200, params={"name": "March.csv"})
     put(job, "running", done=50, failed=3)
     page = signed_in.get("/jobs").text
     for shown in (
         "Counting",
+        "March.csv",
         'href="/refunds"',
         super_admin.name,
         'value="25"',
