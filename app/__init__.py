@@ -114,6 +114,8 @@ def _add_blueprints(app: Flask) -> None:
     from app.api import views as api_pages
     from app.audit import views as audit
     from app.billing_keys import views as billing_keys
+    from app.bulk_refunds import views as bulk_refunds
+    from app.jobs import views as jobs
     from app.overview import views as overview
     from app.payments import views as payments
     from app.refunds import account_entry
@@ -132,11 +134,13 @@ def _add_blueprints(app: Flask) -> None:
         payments.payments,
         refunds.refunds,
         account_entry.account_entry,
+        bulk_refunds.bulk_refunds,
         endpoint.endpoint,
         webhooks.webhooks,
         billing_keys.billing_keys,
         api.endpoint,
         api_pages.pages,
+        jobs.jobs,
     ):
         app.register_blueprint(blueprint)
 

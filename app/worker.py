@@ -22,6 +22,8 @@ from flask import Flask, g
 from sqlalchemy import ColumnElement, delete, func, select, text, update
 
 from app import clock, leases
+from app.bulk_refunds.running import finish_stopped
+from app.bulk_refunds.service import close_forgotten
 from app.extensions import db
 from app.jobs import service as jobs
 from app.jobs.models import Job
@@ -183,11 +185,19 @@ def _is_due(synced_at: datetime | None, since: datetime, moment: datetime) -> bo
     return synced_at is None or synced_at + wait <= moment
 
 
+def close_bulk_refunds(holder: str) -> int:
+    """Close bulk refunds that nobody decided about in time, or that were stopped. One worker at a time."""
+    if not leases.hold("bulk refunds", holder=holder, seconds=60):
+        return 0
+    return close_forgotten() + finish_stopped()
+
+
 #: In the order of urgency.
 INBOXES = (refund_inbox, closure_inbox, webhook_inbox, job_inbox)
 DUTIES = (
     Duty("payments in motion", 5.0, sync_payments_in_motion),
     Duty("refund accounts", 60.0, account_keeping.erase_old_accounts),
+    Duty("bulk refunds", 5.0, close_bulk_refunds),
 )
 
 

@@ -25,15 +25,18 @@ class Permission(StrEnum):
     REFUND_OVERRIDE = "refund:override"
     REFUND_REVEAL_ACCOUNT = "refund:reveal_account"
     VIRTUAL_ACCOUNT_CLOSE = "virtual_account:close"
+    REFUND_APPROVE = "refund:approve"
+    REFUND_BULK = "refund:bulk"
     WEBHOOK_READ = "webhook:read"
     BILLING_KEY_READ = "billing_key:read"
     DOCS_READ = "docs:read"
     API_TOKEN_MANAGE = "api_token:manage"  # noqa: S105 - no secret
     ADMIN_MANAGE = "admin:manage"
     AUDIT_READ = "audit:read"
+    JOB_READ = "job:read"
 
 
-#: What a super admin alone may do: people, what tells of them, and what goes past a rule or a mask.
+#: What a super admin alone holds by role: people, what tells of them, and what goes past a rule or a mask.
 _OWNERS = frozenset(
     {
         Permission.ADMIN_MANAGE,
@@ -41,6 +44,7 @@ _OWNERS = frozenset(
         Permission.AUDIT_READ,
         Permission.REFUND_OVERRIDE,
         Permission.REFUND_REVEAL_ACCOUNT,
+        Permission.REFUND_APPROVE,
     }
 )
 

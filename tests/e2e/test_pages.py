@@ -53,6 +53,10 @@ def addresses(page: Page, demo: Demo) -> Iterator[tuple[str, str]]:
     yield "refunds", "/refunds"
     yield "refund", first_link(page, "/refunds", r"/refunds/[0-9a-f-]{36}")
     yield "refund-failed", first_link(page, "/refunds?status=failed", r"/refunds/[0-9a-f-]{36}")
+    yield "bulk-refunds", "/refunds/bulk"
+    yield "bulk-refund-new", "/refunds/bulk/new"
+    yield "bulk-refund", first_link(page, "/refunds/bulk", r"/refunds/bulk/[0-9a-f-]{36}")
+    yield "jobs", "/jobs"
     yield "webhooks", "/webhooks"
     yield "webhook", first_link(page, "/webhooks", r"/webhooks/[0-9a-f-]{36}")
     yield "billing-keys", "/billing-keys"
