@@ -114,6 +114,7 @@ def _add_blueprints(app: Flask) -> None:
     from app.api import views as api_pages
     from app.audit import views as audit
     from app.billing_keys import views as billing_keys
+    from app.jobs import views as jobs
     from app.overview import views as overview
     from app.payments import views as payments
     from app.refunds import account_entry
@@ -137,6 +138,7 @@ def _add_blueprints(app: Flask) -> None:
         billing_keys.billing_keys,
         api.endpoint,
         api_pages.pages,
+        jobs.jobs,
     ):
         app.register_blueprint(blueprint)
 

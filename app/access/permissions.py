@@ -25,12 +25,14 @@ class Permission(StrEnum):
     REFUND_OVERRIDE = "refund:override"
     REFUND_REVEAL_ACCOUNT = "refund:reveal_account"
     VIRTUAL_ACCOUNT_CLOSE = "virtual_account:close"
+    REFUND_BULK = "refund:bulk"
     WEBHOOK_READ = "webhook:read"
     BILLING_KEY_READ = "billing_key:read"
     DOCS_READ = "docs:read"
     API_TOKEN_MANAGE = "api_token:manage"  # noqa: S105 - no secret
     ADMIN_MANAGE = "admin:manage"
     AUDIT_READ = "audit:read"
+    JOB_READ = "job:read"
 
 
 #: What a super admin alone may do: people, what tells of them, and what goes past a rule or a mask.
