@@ -113,14 +113,15 @@ def _add_blueprints(app: Flask) -> None:
     from app.api import endpoint as api
     from app.api import views as api_pages
     from app.audit import views as audit
+    from app.alerts import views as alerts
     from app.billing_keys import views as billing_keys
     from app.jobs import views as jobs
     from app.overview import views as overview
     from app.payments import views as payments
     from app.refunds import account_entry
     from app.refunds import views as refunds
-    from app.webhooks import endpoint
-    from app.webhooks import views as webhooks
+    from app.webhooks import bulk_pages, endpoint, missing, views  # noqa: F401 - they fill the blueprint
+    from app.webhooks.blueprint import webhooks
 
     for blueprint in (
         health.health,
@@ -134,10 +135,11 @@ def _add_blueprints(app: Flask) -> None:
         refunds.refunds,
         account_entry.account_entry,
         endpoint.endpoint,
-        webhooks.webhooks,
+        webhooks,
         billing_keys.billing_keys,
         api.endpoint,
         api_pages.pages,
+        alerts.alerts,
         jobs.jobs,
     ):
         app.register_blueprint(blueprint)

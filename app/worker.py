@@ -22,6 +22,7 @@ from flask import Flask, g
 from sqlalchemy import ColumnElement, delete, func, select, text, update
 
 from app import clock, leases
+from app.alerts import service as alerts
 from app.extensions import db
 from app.jobs import service as jobs
 from app.jobs.models import Job
@@ -32,6 +33,9 @@ from app.portone.errors import PortOneRefused, PortOneUncertain
 from app.refunds import account_keeping, closing, settling
 from app.refunds import service as refunds
 from app.refunds.models import AccountClosure, Refund
+from app.refunds import settling
+from app.refunds.models import Refund
+from app.webhooks import healing
 from app.webhooks import service as webhooks
 from app.webhooks.models import WebhookLog
 
@@ -188,6 +192,11 @@ INBOXES = (refund_inbox, closure_inbox, webhook_inbox, job_inbox)
 DUTIES = (
     Duty("payments in motion", 5.0, sync_payments_in_motion),
     Duty("refund accounts", 60.0, account_keeping.erase_old_accounts),
+INBOXES = (refund_inbox, webhook_inbox, job_inbox)
+DUTIES = (
+    Duty("payments in motion", 5.0, sync_payments_in_motion),
+    Duty("missing webhooks", 30.0, healing.watch),
+    Duty("alerts", 15.0, alerts.watch),
 )
 
 

@@ -27,6 +27,11 @@ class Permission(StrEnum):
     VIRTUAL_ACCOUNT_CLOSE = "virtual_account:close"
     REFUND_BULK = "refund:bulk"
     WEBHOOK_READ = "webhook:read"
+    WEBHOOK_REPLAY = "webhook:replay"
+    WEBHOOK_RESEND = "webhook:resend"
+    ALERT_READ = "alert:read"
+    ALERT_TEST = "alert:test"
+    CHECK_READ = "check:read"
     BILLING_KEY_READ = "billing_key:read"
     DOCS_READ = "docs:read"
     API_TOKEN_MANAGE = "api_token:manage"  # noqa: S105 - no secret
