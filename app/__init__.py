@@ -107,7 +107,7 @@ def _add_web(app: Flask) -> None:
 
 
 def _add_blueprints(app: Flask) -> None:
-    from app import health
+    from app import health, metrics
     from app.accounts import admins, second_factor_pages, sign_in
     from app.accounts import views as accounts
     from app.api import endpoint as api
@@ -115,6 +115,7 @@ def _add_blueprints(app: Flask) -> None:
     from app.audit import views as audit
     from app.alerts import views as alerts
     from app.billing_keys import views as billing_keys
+    from app.checks import views as checks
     from app.jobs import views as jobs
     from app.overview import views as overview
     from app.payments import views as payments
@@ -125,6 +126,7 @@ def _add_blueprints(app: Flask) -> None:
 
     for blueprint in (
         health.health,
+        metrics.metrics,
         sign_in.sign_in,
         accounts.accounts,
         admins.admins,
@@ -140,6 +142,7 @@ def _add_blueprints(app: Flask) -> None:
         api.endpoint,
         api_pages.pages,
         alerts.alerts,
+        checks.checks,
         jobs.jobs,
     ):
         app.register_blueprint(blueprint)

@@ -14,6 +14,7 @@ MOMENT = sa.String(32).with_variant(sa.DateTime(timezone=True), "postgresql")
 
 #: Few rows are looked for among many: by index, or a page would walk through all.
 PARTIAL = {"ix_webhook_logs_tried_again": "attempts > 1", "ix_webhook_logs_not_ok": "response_status >= 300"}
+UNBALANCED = "ix_payments_unbalanced"
 BY_TYPE = "ix_webhook_logs_webhook_type_created_at"
 
 
@@ -28,6 +29,8 @@ def upgrade() -> None:
             postgresql_where=sa.text(condition),
         )
     op.create_index(BY_TYPE, "webhook_logs", ["webhook_type", "created_at"])
+    unbalanced = sa.text("cancellable_amount <> amount - cancelled_amount AND snapshot IS NOT NULL")
+    op.create_index(UNBALANCED, "payments", ["id"], sqlite_where=unbalanced, postgresql_where=unbalanced)
     _create_gaps()
     op.create_table(
         "webhook_watch",
@@ -42,6 +45,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("alert_messages", "alerts", "webhook_bulk_items", "webhook_watch", "webhook_gaps"):
         op.drop_table(table)
+    op.drop_index(UNBALANCED, "payments")
     for name in (*PARTIAL, BY_TYPE):
         op.drop_index(name, "webhook_logs")
     op.drop_column("webhook_logs", "first_status")
