@@ -116,8 +116,8 @@ def _heartbeats() -> Mapping[tuple[str, ...], float]:
 
 
 def _open_refunds() -> Mapping[tuple[str, ...], float]:
-    counted = select(Refund.status, func.count()).where(Refund.status.in_(_OPEN_REFUNDS))
-    found = dict(db.session.execute(counted.group_by(Refund.status)).tuples().all())
+    counted = select(Refund.status, func.count().label("total")).where(Refund.status.in_(_OPEN_REFUNDS))
+    found = {row.status: row.total for row in db.session.execute(counted.group_by(Refund.status))}
     return {(status.value,): found.get(status, 0) for status in _OPEN_REFUNDS}
 
 

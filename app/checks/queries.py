@@ -4,7 +4,8 @@ Each answer is bounded: what is rare is found through an index, what is many is 
 at in a sample, and the page says which.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -68,8 +69,26 @@ class Found:
     rows: Sequence[Any]
 
 
-def count_webhooks(period: Period) -> Sequence[Any]:
-    """Webhooks by day (Asia/Seoul), type and outcome, newest day first; rows of day, type, status, count."""
+@dataclass(frozen=True, slots=True)
+class WebhookCounts:
+    """How many webhooks of each outcome: by day in Asia/Seoul, newest first, and by type, most first."""
+
+    by_day: Mapping[str, Counter[str]]
+    by_type: Mapping[str | None, Counter[str]]
+
+
+def count_webhooks(period: Period) -> WebhookCounts:
+    """The webhooks of a period by day, by type and by outcome."""
+    by_day: dict[str, Counter[str]] = {}
+    by_type: dict[str | None, Counter[str]] = {}
+    for day, webhook_type, status, total in _count_webhooks(period):
+        by_day.setdefault(day, Counter())[status] += total
+        by_type.setdefault(webhook_type, Counter())[status] += total
+    most_first = sorted(by_type.items(), key=lambda each: -each[1].total())
+    return WebhookCounts(dict(sorted(by_day.items(), reverse=True)), dict(most_first))
+
+
+def _count_webhooks(period: Period) -> Sequence[Any]:
     newest = (
         select(_day_of(WebhookLog.created_at).label("day"), WebhookLog.webhook_type, WebhookLog.status)
         .where(period.holds(WebhookLog.created_at))
@@ -78,19 +97,15 @@ def count_webhooks(period: Period) -> Sequence[Any]:
         .subquery()
     )
     columns = newest.c.day, newest.c.webhook_type, newest.c.status
-    return db.session.execute(
-        select(*columns, func.count().label("count"))
-        .group_by(*columns)
-        .order_by(newest.c.day.desc(), func.count().desc())
-    ).all()
+    return db.session.execute(select(*columns, func.count()).group_by(*columns)).all()
 
 
 def count_failures(period: Period) -> Sequence[Any]:
-    """Why webhooks failed, the most frequent reason first; rows of reason (msgid) and count."""
+    """Why webhooks failed, the most frequent reason first; rows of reason (msgid) and total."""
     is_failed = WebhookLog.status == WebhookStatus.FAILED, period.holds(WebhookLog.created_at)
     newest = select(WebhookLog.error_message).where(*is_failed).limit(MOST_COUNTED).subquery()
     return db.session.execute(
-        select(newest.c.error_message.label("reason"), func.count().label("count"))
+        select(newest.c.error_message.label("reason"), func.count().label("total"))
         .group_by(newest.c.error_message)
         .order_by(func.count().desc())
         .limit(SHOWN)
@@ -109,7 +124,7 @@ def count_cancellations(period: Period) -> Sequence[Any]:
     """Cancellations by method, PG, currency and status, of real payments.
 
     Those that succeeded count when they did, others when they were asked for. Rows of method, pg, currency,
-    status, count, amount (minor units).
+    status, total, amount (minor units).
     """
     happened = or_(
         period.holds(Cancellation.cancelled_at),
@@ -118,7 +133,7 @@ def count_cancellations(period: Period) -> Sequence[Any]:
     settings: Settings = current_app.config["SETTINGS"]
     columns = Payment.method, Payment.pg_provider, Payment.currency, Cancellation.status
     return db.session.execute(
-        select(*columns, func.count().label("count"), func.sum(Cancellation.total_amount).label("amount"))
+        select(*columns, func.count().label("total"), func.sum(Cancellation.total_amount).label("amount"))
         .join_from(Cancellation, Payment)
         .where(happened, Payment.channel_type == settings.real_channel_type)
         .group_by(*columns)

@@ -20,6 +20,7 @@ from app.accounts.models import User
 from app.audit import service as audit
 from app.billing_keys.service import sync_billing_keys
 from app.database import new_id
+from app.demo.webhook_troubles import tell_troubles
 from app.demo.world import PEOPLE
 from app.encryption import vault
 from app.extensions import db
@@ -66,6 +67,7 @@ def fill_dashboard(app: Flask, simulator: Simulator) -> None:
         sync_range(None, clock.now(), on_progress=lambda _progress: None)
         sync_billing_keys()
         _tell_webhooks(simulator)
+        tell_troubles()
         _tell_refunds(staff, chance)
         _write_notes(staff, chance)
         _let_a_buyer_enter_an_account(staff)

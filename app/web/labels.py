@@ -68,7 +68,7 @@ _LABELS: dict[str, dict[str, Label]] = {
         "processed": Label(_l("Processed"), "good", "check-circle-fill"),
         "skipped": Label(_l("Ignored"), "plain", "skip-forward"),
         "postponed": Label(_l("Put off"), "wait", "hourglass-split"),
-        "refused": Label(_l("PortOne refused"), "bad", "x-circle-fill"),
+        "refused": Label(_l("Refused by PortOne"), "bad", "x-circle-fill"),
         "broken": Label(_l("Error of ours"), "bad", "bug-fill"),
     },
     "gap_kind": {
