@@ -110,10 +110,10 @@ def _add_blueprints(app: Flask) -> None:
     from app import health, metrics
     from app.accounts import admins, second_factor_pages, sign_in
     from app.accounts import views as accounts
+    from app.alerts import views as alerts
     from app.api import endpoint as api
     from app.api import views as api_pages
     from app.audit import views as audit
-    from app.alerts import views as alerts
     from app.billing_keys import views as billing_keys
     from app.checks import views as checks
     from app.jobs import views as jobs
