@@ -24,7 +24,7 @@ from app.web.pagination import capped_count
 from app.webhooks.models import WebhookLog, WebhookStatus
 
 #: The most webhooks of a period that are counted, the newest first.
-MOST_COUNTED = 100_000
+MOST_COUNTED = 50_000
 #: Payments whose balance is held against their snapshot, the last changed first.
 SNAPSHOTS_COMPARED = 1_000
 #: Rows shown of each finding.

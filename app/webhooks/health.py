@@ -24,8 +24,9 @@ SAMPLE = 2_000
 #: Spelled out, so that the partial index of waiting messages serves.
 _WAITS = WebhookLog.status == literal_column("'received'")
 
-#: The message came to an end that says something about us; a forged one does not.
-_ENDED = (WebhookStatus.PROCESSED, WebhookStatus.SKIPPED, WebhookStatus.FAILED)
+#: The message waits, or is forged: its end says nothing about us. Told as what it is not, so that SQLite walks
+#: the newest by time instead of sorting a whole day by status.
+_NOT_ENDED = (WebhookStatus.RECEIVED, WebhookStatus.REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _newest_ended(since: datetime) -> Sequence[Any]:
     happened = func.coalesce(WebhookLog.occurred_at, WebhookLog.created_at, type_=WebhookLog.created_at.type)
     return db.session.execute(
         select(outcome, WebhookLog.processed_at, happened.label("since"))
-        .where(WebhookLog.created_at >= since, WebhookLog.status.in_(_ENDED))
+        .where(WebhookLog.created_at >= since, WebhookLog.status.not_in(_NOT_ENDED))
         .order_by(WebhookLog.created_at.desc())
         .limit(SAMPLE)
     ).all()
