@@ -22,6 +22,7 @@ from flask import Flask, g
 from sqlalchemy import ColumnElement, delete, func, select, text, update
 
 from app import clock, leases
+from app.alerts import service as alerts
 from app.bulk_refunds.running import finish_stopped
 from app.bulk_refunds.service import close_forgotten
 from app.extensions import db
@@ -34,6 +35,7 @@ from app.portone.errors import PortOneRefused, PortOneUncertain
 from app.refunds import account_keeping, closing, settling
 from app.refunds import service as refunds
 from app.refunds.models import AccountClosure, Refund
+from app.webhooks import healing
 from app.webhooks import service as webhooks
 from app.webhooks.models import WebhookLog
 
@@ -198,6 +200,8 @@ DUTIES = (
     Duty("payments in motion", 5.0, sync_payments_in_motion),
     Duty("refund accounts", 60.0, account_keeping.erase_old_accounts),
     Duty("bulk refunds", 5.0, close_bulk_refunds),
+    Duty("missing webhooks", 30.0, healing.watch),
+    Duty("alerts", 15.0, alerts.watch),
 )
 
 

@@ -10,6 +10,7 @@ from tests.factories import make_user
 #: What the contract lets anybody reach, and the assets.
 PUBLIC = {
     "/health",
+    "/metrics",
     "/login",
     "/invitations/<token>",
     "/webhooks/portone",

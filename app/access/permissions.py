@@ -28,6 +28,11 @@ class Permission(StrEnum):
     REFUND_APPROVE = "refund:approve"
     REFUND_BULK = "refund:bulk"
     WEBHOOK_READ = "webhook:read"
+    WEBHOOK_REPLAY = "webhook:replay"
+    WEBHOOK_RESEND = "webhook:resend"
+    ALERT_READ = "alert:read"
+    ALERT_TEST = "alert:test"
+    CHECK_READ = "check:read"
     BILLING_KEY_READ = "billing_key:read"
     DOCS_READ = "docs:read"
     API_TOKEN_MANAGE = "api_token:manage"  # noqa: S105 - no secret

@@ -64,6 +64,27 @@ _LABELS: dict[str, dict[str, Label]] = {
         "skipped": Label(_l("Ignored"), "plain", "skip-forward"),
         "rejected": Label(_l("Bad signature"), "bad", "shield-x"),
     },
+    "attempt_outcome": {
+        "processed": Label(_l("Processed"), "good", "check-circle-fill"),
+        "skipped": Label(_l("Ignored"), "plain", "skip-forward"),
+        "postponed": Label(_l("Put off"), "wait", "hourglass-split"),
+        "refused": Label(_l("Refused by PortOne"), "bad", "x-circle-fill"),
+        "broken": Label(_l("Error of ours"), "bad", "bug-fill"),
+    },
+    "gap_kind": {
+        "missed": Label(_l("Not received"), "bad", "envelope-x"),
+        "refused": Label(_l("Refused by this server"), "bad", "x-circle-fill"),
+        "late": Label(_l("Late"), "wait", "clock-history"),
+        "repeated": Label(_l("Sent repeatedly"), "plain", "arrow-repeat"),
+        "elsewhere": Label(_l("Another system"), "plain", "signpost"),
+    },
+    "bulk_item_status": {
+        "waiting": Label(_l("Waiting"), "wait", "hourglass-split"),
+        "asked": Label(_l("Asked"), "calm", "send"),
+        "done": Label(_l("Done"), "good", "check-circle-fill"),
+        "failed": Label(_l("Failed"), "bad", "x-circle-fill"),
+        "left_out": Label(_l("Left alone"), "plain", "slash-circle"),
+    },
     "delivery_status": {
         "SUCCEEDED": Label(_l("Delivered"), "good", "check-circle-fill"),
         "FAILED_NOT_OK_RESPONSE": Label(_l("Answered with an error"), "bad", "x-circle-fill"),
