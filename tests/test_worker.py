@@ -21,7 +21,7 @@ from app.leases import Lease
 from app.payments.models import Payment
 from app.portone.errors import PortOneUncertain
 from app.portone.webhooks import event_from
-from app.webhooks import inbox, service
+from app.webhooks import inbox, service, settling
 from app.webhooks.models import WebhookLog
 from app.worker import Duty, Worker
 from tests.conftest import ENVIRONMENT
@@ -84,7 +84,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "IDLE_SECONDS", (0.01, 0.02))
     monkeypatch.setattr(worker, "BEAT_SECONDS", 0.1)
     monkeypatch.setattr(worker, "TROUBLE_SECONDS", 0.1)
-    monkeypatch.setattr(service, "OUTAGE_WAIT_SECONDS", (0.05, 0.1))
+    monkeypatch.setattr(settling, "OUTAGE_WAIT_SECONDS", (0.05, 0.1))
 
 
 def test_one_round_does_all_that_is_due(app: Flask, portone: FakePortOne) -> None:

@@ -5,7 +5,17 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Document, Id, Identified, Sealed, Timestamped, UtcDateTime
@@ -78,5 +88,47 @@ class WebhookLog(Identified, Timestamped, Leased, Model):
     #: What processing changed: {field: [before, after]}.
     changes: Mapped[dict[str, Any] | None] = mapped_column(Document)
     processed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: Whether a person has asked to process it again; until that is over.
+    is_replay: Mapped[bool] = mapped_column(server_default=false())
 
     payment: Mapped[Payment | None] = relationship()
+
+
+class AttemptOutcome(StrEnum):
+    """What an attempt to process a message came to.
+
+    `postponed`: PortOne gave no answer, which uses up no try. `refused`: it said no. `broken`: an error of
+    our own.
+    """
+
+    PROCESSED = "processed"
+    SKIPPED = "skipped"
+    POSTPONED = "postponed"
+    REFUSED = "refused"
+    BROKEN = "broken"
+
+
+class WebhookAttempt(Identified, Model):
+    """One attempt to process a message, numbered from 1; `problem` is a sentence (msgid).
+
+    Postponements that follow each other are one row: it counts them in `times`, and lasts from the first
+    one's start to the last one's end.
+    """
+
+    __tablename__ = "webhook_attempts"
+    __table_args__ = (
+        CheckConstraint(
+            "outcome IN ('processed', 'skipped', 'postponed', 'refused', 'broken')", name="outcome_known"
+        ),
+        UniqueConstraint("webhook_log_id", "number"),
+    )
+
+    webhook_log_id: Mapped[UUID] = mapped_column(Id, ForeignKey("webhook_logs.id", ondelete="CASCADE"))
+    number: Mapped[int] = mapped_column(Integer)
+    outcome: Mapped[str] = mapped_column(String(20))
+    problem: Mapped[str | None] = mapped_column(Text)
+    times: Mapped[int] = mapped_column(Integer, server_default="1")
+    #: Whether a person had asked for it; health figures leave such attempts out.
+    is_replay: Mapped[bool] = mapped_column(server_default=false())
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime] = mapped_column(UtcDateTime)
