@@ -2,6 +2,8 @@
 
 import hashlib
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import Any, TypeVar
@@ -183,6 +185,18 @@ def begin_writing() -> None:
     if g.get("reads_only"):
         db.session.rollback()
         g.reads_only = False
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """A look that takes no writer's turn on SQLite. What the session holds uncommitted is given up."""
+    db.session.rollback()
+    before, g.reads_only = g.get("reads_only", False), True
+    try:
+        yield
+    finally:
+        db.session.rollback()
+        g.reads_only = before
 
 
 def lock(model: type[Row], key: Any) -> Row:

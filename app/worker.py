@@ -18,10 +18,11 @@ from types import FrameType
 from typing import Any, TypeVar
 from uuid import UUID
 
-from flask import Flask, g
+from flask import Flask
 from sqlalchemy import ColumnElement, delete, func, select, text, update
 
 from app import clock, leases
+from app.database import reading
 from app.extensions import db
 from app.jobs import service as jobs
 from app.jobs.models import Job
@@ -32,6 +33,7 @@ from app.portone.errors import PortOneRefused, PortOneUncertain
 from app.refunds import account_keeping, closing, settling
 from app.refunds import service as refunds
 from app.refunds.models import AccountClosure, Refund
+from app.webhooks import claiming
 from app.webhooks import service as webhooks
 from app.webhooks.models import WebhookLog
 
@@ -115,7 +117,7 @@ def webhook_inbox(holder: str) -> Inbox:
     processor = webhooks.Processor(holder)
 
     def claim() -> list[Task]:
-        batches = webhooks.claim_batches(holder, seconds=CLAIM_SECONDS)
+        batches = claiming.claim_batches(holder, seconds=CLAIM_SECONDS)
         return [Task(WebhookLog, batch.log_ids, partial(processor.process, batch)) for batch in batches]
 
     return Inbox("webhooks", claim)
@@ -163,16 +165,15 @@ def sync_payments_in_motion(holder: str) -> int:
 
 
 def _due_in_motion() -> list[str]:
-    g.reads_only = True  # looking takes no writer's turn on SQLite
     stood_still_since = func.coalesce(Payment.reported_at, Payment.status_changed_at, Payment.created_at)
-    candidates = db.session.execute(
+    looked_at = (
         select(Payment.payment_id, Payment.synced_at, stood_still_since)
         .where(IN_MOTION)
         .order_by(Payment.synced_at.nulls_first())
         .limit(IN_MOTION_SEEN)
-    ).all()
-    db.session.rollback()
-    g.reads_only = False
+    )
+    with reading():
+        candidates = db.session.execute(looked_at).all()
     moment = clock.now()
     due = [payment_id for payment_id, synced_at, since in candidates if _is_due(synced_at, since, moment)]
     return due[:IN_MOTION_READ]

@@ -52,6 +52,13 @@ class WebhookLog(Identified, Timestamped, Leased, Model):
             sqlite_where=text("status = 'received'"),
             postgresql_where=text("status = 'received'"),
         ),
+        # What workers hold at this moment: a few rows, and their payments are nobody else's meanwhile.
+        Index(
+            "ix_webhook_logs_claimed",
+            "claimed_until",
+            sqlite_where=text("status = 'received' AND claimed_by IS NOT NULL"),
+            postgresql_where=text("status = 'received' AND claimed_by IS NOT NULL"),
+        ),
         Index(
             "ix_webhook_logs_repeated",
             "created_at",

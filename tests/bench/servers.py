@@ -109,9 +109,7 @@ class Servers:
         """How many messages there are of each status."""
         engine = create_engine(self.database_url)
         with engine.connect() as connection:
-            rows = connection.execute(
-                text("SELECT status, count(*) AS n FROM webhook_logs GROUP BY status")
-            )
+            rows = connection.execute(text("SELECT status, count(*) AS n FROM webhook_logs GROUP BY status"))
             counted = {row.status: row.n for row in rows}
         engine.dispose()
         return counted

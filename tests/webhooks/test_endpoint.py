@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from app import clock
 from app.encryption import vault
 from app.extensions import db
-from app.webhooks import inbox, service
+from app.webhooks import claiming, inbox
 from app.webhooks.models import WebhookLog
 from tests.conftest import make_settings
 from tests.webhooks.messages import about_billing_key, about_payment, signed
@@ -185,7 +185,7 @@ def test_whatever_is_signed_is_stored_and_processed_without_an_error(
 ) -> None:
     body = json.dumps({"type": event, "timestamp": about, "data": about}).encode()
     assert client.post("/webhooks/portone", **signed(body)).status_code == 200
-    service.claim_batches("worker-a", seconds=12)
+    claiming.claim_batches("worker-a", seconds=12)
 
 
 def test_a_webhook_is_known_by_the_signature_vectors(app: Flask, client: Any) -> None:
