@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from app import clock
 from app.encryption import vault
 from app.extensions import db
-from app.webhooks import claiming, inbox
+from app.webhooks import claiming, contents, inbox
 from app.webhooks.models import WebhookLog
 from tests.conftest import make_settings
 from tests.webhooks.messages import about_billing_key, about_payment, signed
@@ -90,12 +90,35 @@ def test_only_the_newest_rejected_messages_are_kept(client: Any, monkeypatch: py
     assert [log.request_body for log in logs()] == ["forged 3", "forged 4", "forged 5"]
 
 
+def test_of_a_flood_few_messages_are_written_and_all_are_counted(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = [0.0]
+    monkeypatch.setitem(client.application.extensions, "webhook_door", inbox.Door(lambda: moment[0]))
+    monkeypatch.setattr(inbox, "REJECTED_AT_ONCE", 3)
+    for number in range(40):
+        moment[0] += 0.01  # a hundred a second
+        assert client.post("/webhooks/portone", data=f"forged {number}").status_code == 400
+    assert [log.deliveries for log in logs()][:3] == [1, 1, 1]
+    assert len(logs()) <= 5
+    moment[0] += 60
+    client.post("/webhooks/portone", data="the last")
+    assert sum(log.deliveries for log in logs()) == 41
+
+
+def test_a_rejected_message_is_small_whatever_was_sent(client: Any) -> None:
+    headers = {f"X-Filler-{number}": "x" * 1_000 for number in range(60)}
+    client.post("/webhooks/portone", data=b"\xff" * 100_000, headers=headers)
+    (log,) = logs()
+    assert len(json.dumps(log.request_headers)) + len(log.request_body) < 16 * 1024
+
+
 def test_a_rejected_body_is_kept_in_part_and_without_billing_keys(client: Any) -> None:
     client.post("/webhooks/portone", data=json.dumps(about_billing_key(KEY)) + "x" * 20_000)
     (log,) = logs()
     assert KEY not in log.request_body
     assert "billing-key-****9e77" in log.request_body
-    assert len(log.request_body) <= inbox.REJECTED_BODY_BYTES
+    assert len(log.request_body) <= contents.BEGINNING_BYTES
 
 
 def test_credentials_in_headers_are_not_stored(client: Any) -> None:
@@ -207,6 +230,19 @@ def test_nothing_is_lost_when_a_message_comes_with_no_worker_running(client: Any
         client.post("/webhooks/portone", **signed(about_payment(f"order-{number}")))
     waiting = db.session.scalar(select(func.count()).where(WebhookLog.status == "received"))
     assert waiting == 5
+
+
+def test_a_payment_is_not_stopped_because_a_question_cannot_be_stored(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OperationalError("INSERT", {}, Exception("the disk is full"))
+
+    monkeypatch.setattr(inbox.Intake, "_write", fail)
+    question = about_payment(event="Transaction.Confirm", totalAmount=12_000)
+    assert client.post("/webhooks/portone", **signed(question)).status_code == 200
+    old_question = {"payment_id": "order-1", "tx_id": "tx-1", "total_amount": 12_000}
+    assert client.post("/webhooks/portone", **signed(old_question)).status_code == 200
 
 
 def test_what_could_not_be_stored_is_not_acknowledged(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
