@@ -33,6 +33,7 @@ from app.portone.errors import PortOneRefused, PortOneUncertain
 from app.refunds import account_keeping, closing, settling
 from app.refunds import service as refunds
 from app.refunds.models import AccountClosure, Refund
+from app.wake_up import Listener
 from app.webhooks import claiming
 from app.webhooks import service as webhooks
 from app.webhooks.models import WebhookLog
@@ -49,6 +50,8 @@ CLAIM_SECONDS = 12.0
 BEAT_SECONDS = 4.0
 #: Waits of a worker that found nothing to do, growing from the first to the second.
 IDLE_SECONDS = (0.2, 0.5)
+#: The wait of a worker that is told when something comes; what is only due again is found by looking.
+TOLD_IDLE_SECONDS = 1.0
 #: The wait after an error of the loop itself, such as a database that is away.
 TROUBLE_SECONDS = 2.0
 
@@ -214,6 +217,7 @@ class Worker:
         self.duties = duties
         self._is_stopping = threading.Event()
         self._has_room = threading.Event()
+        self._is_woken = threading.Event()
         self._under_way: dict[Future[Any], Task] = {}
         self._on_duty: dict[str, tuple[Future[Any], float]] = {}
 
@@ -221,11 +225,15 @@ class Worker:
         """Work until `stop()`, SIGTERM or SIGINT; then finish what is under way and give the rest back."""
         logger.info("Worker %s begins with %d threads", self.holder, self.threads)
         pool = ThreadPoolExecutor(self.threads + len(self.duties), thread_name_prefix="worker")
-        with self._obeying_signals(), self._showing_life(), pool:
+        with self.app.app_context():
+            listener = Listener(db.engine.url, self._is_woken.set)
+        with self._obeying_signals(), self._showing_life(), listener, pool:
             pause = IDLE_SECONDS[0]
             while not self._is_stopping.is_set():
+                self._is_woken.clear()  # before looking: what comes from here on is not slept through
                 found = self._find_work(pool)
-                pause = IDLE_SECONDS[0] if found else min(pause * 1.5, IDLE_SECONDS[1])
+                longest = TOLD_IDLE_SECONDS if listener.is_listening else IDLE_SECONDS[1]
+                pause = IDLE_SECONDS[0] if found else min(pause * 1.5, longest)
                 self._rest(0.0 if found else pause)
             self._give_back()
         logger.info("Worker %s ends", self.holder)
@@ -235,6 +243,7 @@ class Worker:
         leases.begin_to_end(self.holder)
         self._is_stopping.set()
         self._has_room.set()
+        self._is_woken.set()
 
     def run_once(self) -> Counter[str]:
         """Do all that is due now, in this thread; answers how much by the name of inbox or duty."""
@@ -298,7 +307,7 @@ class Worker:
     def _rest(self, seconds: float) -> None:
         """Wait for a free thread if there is none, else for so long."""
         if not self._is_full():
-            self._is_stopping.wait(seconds)
+            self._is_woken.wait(seconds)
             return
         self._has_room.clear()
         if self._is_full() and not self._is_stopping.is_set():
