@@ -34,7 +34,7 @@ from app.refunds import account_keeping, closing, settling
 from app.refunds import service as refunds
 from app.refunds.models import AccountClosure, Refund
 from app.wake_up import Listener
-from app.webhooks import claiming
+from app.webhooks import claiming, retention
 from app.webhooks import service as webhooks
 from app.webhooks.models import WebhookLog
 
@@ -192,6 +192,7 @@ INBOXES = (refund_inbox, closure_inbox, webhook_inbox, job_inbox)
 DUTIES = (
     Duty("payments in motion", 5.0, sync_payments_in_motion),
     Duty("refund accounts", 60.0, account_keeping.erase_old_accounts),
+    Duty("old webhooks", 60.0, retention.forget_old_contents),
 )
 
 

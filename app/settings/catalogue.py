@@ -40,6 +40,7 @@ SECTIONS: dict[str, Any] = {
     "refunds": _l("Refunds"),
     "access": _l("Signing in"),
     "api": _l("API of the store's servers"),
+    "webhooks": _l("Webhooks"),
 }
 
 _ALL = (
@@ -120,6 +121,15 @@ _ALL = (
         600,
         least=1,
         most=100_000,
+    ),
+    Setting(
+        "webhook_body_days",
+        "webhooks",
+        Kind.NUMBER,
+        _l("Contents of webhooks are kept for so many days"),
+        _l("Then headers and bodies are erased; when each came and what became of it stays. 0: for ever."),
+        90,
+        most=3_650,
     ),
 )
 
