@@ -199,6 +199,15 @@ def reading() -> Iterator[None]:
         g.reads_only = before
 
 
+def give_way() -> None:
+    """Let other processes write before the next transaction of one that writes again and again.
+
+    SQLite has no queue: whoever comes back at once is there before any of those who wait has looked.
+    """
+    if db.engine.dialect.name == "sqlite":
+        sleep(3 * BUSY_LOOK_SECONDS)
+
+
 def lock(model: type[Row], key: Any) -> Row:
     """Read one row and keep others from changing it until the commit.
 

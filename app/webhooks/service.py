@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from time import monotonic, sleep
 from uuid import UUID
 
 from sqlalchemy import select
 
 from app import clock
+from app.database import give_way, reading
 from app.extensions import db
 from app.portone.errors import PortOneRefused, PortOneUncertain
 from app.portone.meanings import N_, meaning_of
@@ -25,6 +27,9 @@ from app.webhooks.models import AttemptOutcome, WebhookLog, WebhookStatus
 
 #: Subjects written at once: on SQLite messages that come in wait for that long.
 WRITE_SIZE = 16
+#: How long a writer waits for what others are about to read, and how often it looks: a commit costs about
+#: the same for one subject as for many.
+GATHER_SECONDS, GATHER_LOOK_SECONDS = 0.06, 0.005
 #: From here on threads write rather than read on.
 MOST_UNWRITTEN = 256
 
@@ -48,6 +53,7 @@ class Processor:
     def __init__(self, holder: str) -> None:
         self.holder = holder
         self._turn = threading.Lock()
+        self._asking: set[Batch] = set()
         self._read: deque[Done] = deque()
 
     def process(self, batch: Batch) -> int:
@@ -55,17 +61,28 @@ class Processor:
 
         Messages that another worker has taken up meanwhile are left to it.
         """
-        reading = _read(batch, self.holder)
+        self._asking.add(batch)
+        try:
+            reading = _read(batch, self.holder)
+        finally:
+            self._asking.discard(batch)
         if reading is None:
             return 0
         self._read.append((batch, reading))
         settled = 0
         while self._read and self._turn.acquire(blocking=len(self._read) > MOST_UNWRITTEN):
             try:
+                self._gather()
                 settled += _write(self._take(), self.holder)
+                give_way()
             finally:
                 self._turn.release()
         return settled
+
+    def _gather(self) -> None:
+        deadline = monotonic() + GATHER_SECONDS
+        while self._asking and len(self._read) < WRITE_SIZE and monotonic() < deadline:
+            sleep(GATHER_LOOK_SECONDS)
 
     def _take(self) -> list[Done]:
         return [self._read.popleft() for _ in range(min(len(self._read), WRITE_SIZE))]
@@ -130,10 +147,11 @@ def _write_together(done: Sequence[Done], holder: str) -> int:
 
 def _settle_refunds(payment_row_ids: set[UUID]) -> None:
     """Tell refunds that waited for PortOne that news of their payments have come."""
+    if not payment_row_ids:
+        return
     is_waiting = Refund.payment_id.in_(payment_row_ids), Refund.status == RefundStatus.REQUESTED
-    concerned = (
-        db.session.scalars(select(Refund.payment_id).where(*is_waiting)).all() if payment_row_ids else []
-    )
+    with reading():
+        concerned = db.session.scalars(select(Refund.payment_id).where(*is_waiting)).all()
     for payment_row_id in concerned:
         refunds.settle_requested_refunds_of(payment_row_id)
     db.session.rollback()

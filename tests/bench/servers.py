@@ -72,7 +72,7 @@ class Servers:
     def start(self, *command: str) -> "subprocess.Popen[str]":
         """A process in a group of its own, so that all of it can be killed at once."""
         process = subprocess.Popen(
-            command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+            command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, text=True, process_group=0
         )
         self.running.append(process)
         return process
