@@ -16,8 +16,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, text
-
 from tests.bench.servers import Servers, database, free_port, kill
 
 RATE, SECONDS = 500, 10
@@ -32,7 +30,7 @@ def measure_intake(servers: Servers, port: int) -> dict[str, float]:
 
     They take turns, and the best of each counts: other work on the machine hits all alike.
     """
-    execute(servers, "CREATE TABLE limits_inbox (webhook_id TEXT PRIMARY KEY, request_body JSON)")
+    servers.execute("CREATE TABLE limits_inbox (webhook_id TEXT PRIMARY KEY, request_body JSON)")
     limits_port = free_port()
     limits = servers.start_web("tests.bench.limits:app", limits_port)
     addresses = {name: f"http://127.0.0.1:{limits_port}/{name}" for name in LIMITS}
@@ -43,15 +41,8 @@ def measure_intake(servers: Servers, port: int) -> dict[str, float]:
             told = servers.send(address, "--seconds", "3")
             taken[name] = max(taken[name], told["accepted_per_second"])
     kill(limits)
-    execute(servers, "DELETE FROM webhook_logs")
+    servers.execute("DELETE FROM webhook_logs")
     return taken
-
-
-def execute(servers: Servers, statement: str) -> None:
-    engine = create_engine(servers.database_url)
-    with engine.begin() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
 
 
 def burst(servers: Servers, port: int, web: "subprocess.Popen[str]", *, kills: bool) -> dict[str, Any]:
@@ -79,7 +70,8 @@ def kill_in_the_middle(
     worker: "subprocess.Popen[str]",
     portone: "subprocess.Popen[str]",
 ) -> None:
-    time.sleep(3)
+    while sum(servers.counts().values()) < RATE * SECONDS / 3:
+        time.sleep(0.1)
     kill(web)
     kill(worker)
     kill(portone)
@@ -100,13 +92,8 @@ def wait_until_processed(servers: Servers, start: float, *, seconds: float) -> f
 
 def count_lost(servers: Servers, accepted: list[str]) -> int:
     """How many messages were answered 200 and are not processed."""
-    engine = create_engine(servers.database_url)
-    with engine.connect() as connection:
-        processed = set(
-            connection.scalars(text("SELECT webhook_id FROM webhook_logs WHERE status = 'processed'"))
-        )
-    engine.dispose()
-    return len(set(accepted) - processed)
+    processed = servers.look("SELECT webhook_id FROM webhook_logs WHERE status = 'processed'")
+    return len(set(accepted) - {row.webhook_id for row in processed})
 
 
 def measure(kind: str, *, kills: bool) -> bool:

