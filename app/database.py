@@ -2,17 +2,34 @@
 
 import hashlib
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from time import monotonic, sleep
 from typing import Any, TypeVar
 from uuid import UUID
 
 import uuid_utils.compat
 from flask import g, has_request_context
-from sqlalchemy import JSON, DateTime, Dialect, Engine, String, Table, Text, bindparam, event, func, select
+from sqlalchemy import (
+    JSON,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    String,
+    Table,
+    Text,
+    bindparam,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -25,6 +42,8 @@ Row = TypeVar("Row")
 
 #: How long a SQLite writer waits for the one before it.
 BUSY_MILLISECONDS = 15_000
+#: How often it looks whether its turn has come. SQLite's own wait grows to 100 ms, and the lock stands idle.
+BUSY_LOOK_SECONDS = 0.001
 
 #: Who asks the database where no person does: the worker, commands, PortOne's webhooks.
 SYSTEM = "system"
@@ -168,6 +187,27 @@ def begin_writing() -> None:
         g.reads_only = False
 
 
+@contextmanager
+def reading() -> Iterator[None]:
+    """A look that takes no writer's turn on SQLite. What the session holds uncommitted is given up."""
+    db.session.rollback()
+    before, g.reads_only = g.get("reads_only", False), True
+    try:
+        yield
+    finally:
+        db.session.rollback()
+        g.reads_only = before
+
+
+def give_way() -> None:
+    """Let other processes write before the next transaction of one that writes again and again.
+
+    SQLite has no queue: whoever comes back at once is there before any of those who wait has looked.
+    """
+    if db.engine.dialect.name == "sqlite":
+        sleep(3 * BUSY_LOOK_SECONDS)
+
+
 def lock(model: type[Row], key: Any) -> Row:
     """Read one row and keep others from changing it until the commit.
 
@@ -230,10 +270,34 @@ def _who_asks() -> tuple[str, str]:
 
 
 @event.listens_for(Engine, "begin")
-def _begin(connection: Any) -> None:
-    if connection.dialect.name == "sqlite":
-        reads_only = bool(g) and g.get("reads_only")
-        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
-    else:
+def _begin(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
         role, user_id = _who_asks()
         connection.execute(_tell_who_asks, {"role": role, "user_id": user_id})
+    elif g and g.get("reads_only"):
+        connection.exec_driver_sql("BEGIN")
+    else:
+        _begin_writing_on_sqlite(connection)
+
+
+def _begin_writing_on_sqlite(connection: Connection) -> None:
+    """Become SQLite's only writer; raises OperationalError when others take too long."""
+    driver: Any = connection.connection.driver_connection
+    deadline = monotonic() + BUSY_MILLISECONDS / 1000
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        while not _has_begun(connection, is_late=monotonic() > deadline):
+            sleep(BUSY_LOOK_SECONDS)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+
+
+def _has_begun(connection: Connection, *, is_late: bool) -> bool:
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OperationalError as problem:
+        is_taken = getattr(problem.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+        if not is_taken or is_late:
+            raise
+        return False
+    return True

@@ -25,6 +25,8 @@ from app.portone.values import Raw, UnreadableDocument, each, mapping, parse_doc
 CONNECT_SECONDS = 5.0
 #: PortOne asks for at least 60 s, since a PG may take that long to refund.
 READ_SECONDS = 65.0
+#: Looking something up asks no PG. A PortOne that accepts and stays silent must not hold whoever looks.
+LOOK_UP_SECONDS = 15.0
 ATTEMPTS = 3
 #: The longest wait between two attempts, whatever `Retry-After` says.
 MAX_WAIT_SECONDS = 5.0
@@ -124,12 +126,16 @@ class Transport:
                 params=urlencode(call.query, quote_via=quote, errors="replace"),
                 data=call.body,
                 headers=_headers(call),
-                timeout=self._timeout,
+                timeout=self._timeout_of(call),
                 allow_redirects=False,
             )
         except requests.RequestException as problem:
             # The text of the exception holds the address, and the address may hold a billing key.
             raise _silence(problem) from None
+
+    def _timeout_of(self, call: Call) -> tuple[float, float]:
+        connect, read = self._timeout
+        return connect, min(read, LOOK_UP_SECONDS) if call.method == "GET" else read
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._own, "session", None)
