@@ -31,7 +31,7 @@ from app.leases import Lease
 from app.payments.models import Payment
 from app.payments.service import sync_payment
 from app.portone.errors import PortOneRefused, PortOneUncertain
-from app.refunds import account_keeping, closing, settling
+from app.refunds import account_keeping, approving, closing, settling
 from app.refunds import service as refunds
 from app.refunds.models import AccountClosure, Refund
 from app.webhooks import service as webhooks
@@ -192,12 +192,18 @@ def close_bulk_refunds(holder: str) -> int:
     return close_forgotten() + finish_stopped()
 
 
+def expire_refunds(_holder: str) -> int:
+    """Reject refunds that waited too long for a second person; answers how many."""
+    return approving.expire_waiting()
+
+
 #: In the order of urgency.
 INBOXES = (refund_inbox, closure_inbox, webhook_inbox, job_inbox)
 DUTIES = (
     Duty("payments in motion", 5.0, sync_payments_in_motion),
     Duty("refund accounts", 60.0, account_keeping.erase_old_accounts),
     Duty("bulk refunds", 5.0, close_bulk_refunds),
+    Duty("refunds that waited too long", 10.0, expire_refunds),
 )
 
 

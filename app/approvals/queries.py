@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select
-
 from app.access.permissions import Permission, Role, holds
+from app.accounts import people
 from app.accounts.models import User
 from app.accounts.queries import SIGN_IN_ROLES, can_sign_in
-from app.extensions import db
 from app.settings.service import amount_of
 
 #: Nobody approves alone what they asked for themselves.
@@ -55,15 +53,20 @@ def may(person: User | None, permission: Permission) -> bool:
 
 def list_admins() -> Sequence[User]:
     """Everybody who may sign in, super admins first."""
-    people = db.session.scalars(
-        select(User).where(User.role.in_(SIGN_IN_ROLES), User.is_active).order_by(User.name, User.email)
-    )
-    return sorted(people, key=lambda person: person.role != Role.SUPER_ADMIN)
+    return [person for person in people.list_admins() if person.is_active]
 
 
 def list_approvers(kind: Kind = Kind.REFUND) -> Sequence[User]:
     """Everybody who can approve now."""
     return [person for person in list_admins() if holds(person, APPROVES[kind])]
+
+
+def list_approvers_after(person: User, role: Role | None, kind: Kind = Kind.REFUND) -> Sequence[User]:
+    """Everybody who could approve if `person` had another role, or no access (None)."""
+    others = [each for each in list_approvers(kind) if each.id != person.id]
+    given = APPROVES[kind] in (person.grants or ())
+    stays = person.is_active and (role == Role.SUPER_ADMIN or (role == Role.ADMIN and given))
+    return [*others, person] if stays else others
 
 
 def mark_of_approvers(kind: Kind = Kind.REFUND) -> str:

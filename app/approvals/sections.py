@@ -32,4 +32,4 @@ class Approvers:
 
 def init_app() -> None:
     """Put the section on the settings page."""
-    add_section(Approvers())
+    add_section(Approvers(), below="refunds")

@@ -1,6 +1,6 @@
 """Who may move how much, who decides beside them, and the proof of who they are."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 
 from app.access.permissions import Permission, Role
+from app.accounts import people
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.approvals import queries
@@ -126,19 +127,19 @@ def _lock_admins() -> list[User]:
 
 
 def _refuse_too_few(kind: Kind) -> None:
-    if kind in queries.thresholds(settings.values()) and (problem := find_too_few(kind)):
+    problem = find_too_few(queries.list_approvers(kind))
+    if problem and kind in queries.thresholds(settings.values()):
         db.session.rollback()
         raise settings.SettingsRefused({"approvers": problem})
 
 
-def find_too_few(kind: Kind = Kind.REFUND) -> str | None:
-    """Why a threshold cannot hold with those who can approve now, in a sentence; None when it can."""
-    approvers = [person.name or person.email or "" for person in queries.list_approvers(kind)]
+def find_too_few(approvers: Sequence[User]) -> str | None:
+    """Why a threshold cannot hold with these people, in a sentence; None when it can."""
     if len(approvers) >= FEWEST_APPROVERS:
         return None
-    who = ", ".join(approvers) or _("nobody")
+    who = ", ".join(person.name or person.email or "" for person in approvers) or _("nobody")
     sentence = _(
-        "A threshold needs two people who may approve, since nobody approves their own refund. Now it is: "
+        "A threshold needs two people who may approve, since nobody approves their own refund. It would be: "
         "%(who)s. Let somebody else approve first, or clear the threshold.",
         who=who,
     )
@@ -147,4 +148,16 @@ def find_too_few(kind: Kind = Kind.REFUND) -> str | None:
 
 @refuses(queries.threshold_of(Kind.REFUND))
 def _refuse_threshold_without_approvers(value: Any, _values: Any) -> str | None:
-    return find_too_few(Kind.REFUND) if value else None
+    return find_too_few(queries.list_approvers()) if value else None
+
+
+def _keep_enough(person: User, role: Role | None) -> None:
+    """Whoever a threshold needs keeps their access: asked by `accounts.people` before it is lowered."""
+    lock_name(settings.LOCK)
+    for kind in queries.thresholds(settings.values()):
+        if problem := find_too_few(queries.list_approvers_after(person, role, kind)):
+            db.session.rollback()
+            raise ApprovalRefused(problem, status=409)
+
+
+people.guardians.append(_keep_enough)

@@ -15,7 +15,10 @@ from app.payments.models import Payment
 
 
 class RefundStatus(StrEnum):
-    """Where a refund stands. `failed` is PortOne's no; `rejected` is the second person's."""
+    """Where a refund stands. `failed` is PortOne's no.
+
+    `rejected`: the second person said no, nobody approved in time, or the requester took it back (`problem`).
+    """
 
     AWAITING_APPROVAL = "awaiting_approval"
     SENDING = "sending"

@@ -50,19 +50,25 @@ class CatalogueSection:
         return bool(service.change(form.wanted(), by=by, seen=form.seen.data))
 
 
-_added: list[Section] = []
+#: Sections of other domains, by the section of the catalogue that each stands below.
+_added: dict[str, list[Section]] = {}
 
 
-def add_section(section: Section) -> None:
-    """Add a section of another domain below those of the catalogue."""
-    if section.name not in {each.name for each in _added}:
-        _added.append(section)
+def add_section(section: Section, *, below: str) -> None:
+    """Add a section of another domain below one of the catalogue."""
+    known = _added.setdefault(below, [])
+    if section.name not in {each.name for each in known}:
+        known.append(section)
 
 
 def list_sections() -> list[Section]:
     """Every section, in the order of the page; one of the catalogue without settings is left out."""
     filled = {setting.section for setting in CATALOGUE.values()}
-    return [*(CatalogueSection(name) for name in SECTIONS if name in filled), *_added]
+    return [
+        section
+        for name in SECTIONS
+        for section in (*([CatalogueSection(name)] if name in filled else ()), *_added.get(name, ()))
+    ]
 
 
 def find_section(name: str) -> Section | None:

@@ -11,6 +11,8 @@ from babel.dates import format_timedelta
 from flask import Flask, current_app, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import generate_csrf
+from jinja2 import pass_context
+from jinja2.runtime import Context
 
 from app import clock
 from app.money import Money, decimals
@@ -61,6 +63,12 @@ def _age_in_words(count: int, unit: Literal["day", "hour", "minute"], language: 
 def label(code: str | None, kind: str) -> str:
     """The words for a code, such as 결제완료 for PAID; the code itself where it is not known."""
     return str(label_of(kind, code).text)
+
+
+@pass_context
+def _label_now(_context: Context, code: str | None, kind: str) -> str:
+    """`label` in templates: without the context Jinja would fold a constant code into its first language."""
+    return label(code, kind)
 
 
 def mask_ending(text: str | None, shown: int = 4) -> str:
@@ -114,12 +122,12 @@ def init_app(app: Flask) -> None:
         decimals,
         local_time,
         relative_time,
-        label,
         mask_ending,
         in_groups,
         readable_json,
     ):
         app.jinja_env.filters[function.__name__] = function
+    app.jinja_env.filters["label"] = _label_now
     app.jinja_env.globals.update(
         asset_url=asset_url,
         chosen_theme=chosen_theme,

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "approval1"
-down_revision = "0004"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

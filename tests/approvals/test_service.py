@@ -1,8 +1,13 @@
 """Who may approve, limits by role and currency, and the proof of who one is."""
 
-import pytest
+import threading
+from collections.abc import Callable
 
-from app.access.permissions import Permission, holds
+import pytest
+from flask import Flask
+
+from app.access.permissions import Permission, Role, holds
+from app.accounts import people
 from app.accounts.models import User
 from app.accounts.service import SignInRefused, SignInThrottled
 from app.approvals import queries
@@ -16,6 +21,7 @@ from app.approvals.service import (
     refuse_unproven,
 )
 from app.audit.queries import list_entries_of
+from app.errors import DomainError
 from app.extensions import db
 from app.settings import service as settings
 from app.settings.service import SettingsMoved, SettingsRefused
@@ -72,6 +78,51 @@ def test_whoever_cannot_sign_in_counts_for_nobody(super_admin: User, second_owne
     db.session.commit()
     with pytest.raises(SettingsRefused):
         settings.change(THRESHOLD, by=super_admin)
+
+
+def test_somebody_a_threshold_needs_keeps_their_access(
+    admin: User, super_admin: User, second_owner: User
+) -> None:
+    settings.change(THRESHOLD, by=super_admin)
+    second_id, admin_id = second_owner.id, admin.id
+    with pytest.raises(DomainError, match="두 명 이상"):
+        people.change_role(second_id, Role.ADMIN, by=super_admin)
+    with pytest.raises(DomainError, match="두 명 이상"):
+        people.deactivate(second_id, by=super_admin)
+    choose_approvers({admin_id}, by=super_admin)
+    people.deactivate(second_id, by=super_admin)
+    with pytest.raises(DomainError, match="두 명 이상"):
+        people.deactivate(admin_id, by=super_admin)
+
+
+def test_of_a_threshold_and_a_grant_taken_back_at_once_one_is_refused(
+    app: Flask, admin: User, super_admin: User
+) -> None:
+    choose_approvers({admin.id}, by=super_admin)
+    start, raised, owner_id = threading.Barrier(2), [], super_admin.id
+    db.session.commit()
+
+    def run(act: Callable[[User], object]) -> None:
+        with app.app_context():
+            start.wait()
+            try:
+                act(db.session.get_one(User, owner_id))
+            except SettingsRefused as refusal:
+                raised.append(refusal)
+                db.session.rollback()
+
+    acts = (
+        lambda owner: settings.change(THRESHOLD, by=owner),
+        lambda owner: choose_approvers(set(), by=owner),
+    )
+    threads = [threading.Thread(target=run, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(raised) == 1
+    has_threshold = bool(settings.value_of("refund_approval_threshold"))
+    assert len(queries.list_approvers()) == (2 if has_threshold else 1)
 
 
 def test_grants_are_in_the_audit_trail(admin: User, super_admin: User) -> None:
