@@ -76,7 +76,6 @@ def _engine_options(settings: Settings) -> dict[str, Any]:
 
 def _add_extensions(app: Flask, settings: Settings) -> None:
     from app.accounts.service import load_user
-    from app.settings.models import StoredSetting  # noqa: F401 - its table, until its page is here
     from app.web.language import choose_language, compile_catalogues
 
     init_vault(app, settings.data_encryption_keys)
@@ -97,6 +96,7 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 
 def _add_web(app: Flask) -> None:
     from app.access import guards
+    from app.approvals import sections as approvals
     from app.web import assets, error_pages, filters, requests
 
     assets.init_app(app)
@@ -104,6 +104,7 @@ def _add_web(app: Flask) -> None:
     guards.init_app(app)
     requests.init_app(app)
     error_pages.init_app(app)
+    approvals.init_app()
 
 
 def _add_blueprints(app: Flask) -> None:
@@ -122,6 +123,7 @@ def _add_blueprints(app: Flask) -> None:
     from app.payments import views as payments
     from app.refunds import account_entry
     from app.refunds import views as refunds
+    from app.settings import views as settings
     from app.webhooks import bulk_pages, endpoint, missing, views  # noqa: F401 - they fill the blueprint
     from app.webhooks.blueprint import webhooks
 
@@ -146,6 +148,7 @@ def _add_blueprints(app: Flask) -> None:
         alerts.alerts,
         checks.checks,
         jobs.jobs,
+        settings.settings,
     ):
         app.register_blueprint(blueprint)
 

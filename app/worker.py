@@ -33,7 +33,7 @@ from app.leases import Lease
 from app.payments.models import Payment
 from app.payments.service import sync_payment
 from app.portone.errors import PortOneRefused, PortOneUncertain
-from app.refunds import account_keeping, closing, settling
+from app.refunds import account_keeping, approving, closing, settling
 from app.refunds import service as refunds
 from app.refunds.models import AccountClosure, Refund
 from app.wake_up import Listener
@@ -197,6 +197,11 @@ def close_bulk_refunds(holder: str) -> int:
     return close_forgotten() + finish_stopped()
 
 
+def expire_refunds(_holder: str) -> int:
+    """Reject refunds that waited too long for a second person; answers how many."""
+    return approving.expire_waiting()
+
+
 #: In the order of urgency.
 INBOXES = (refund_inbox, closure_inbox, webhook_inbox, job_inbox)
 DUTIES = (
@@ -206,6 +211,7 @@ DUTIES = (
     Duty("missing webhooks", 30.0, healing.watch),
     Duty("alerts", 15.0, alerts.watch),
     Duty("old webhooks", 60.0, retention.forget_old_contents),
+    Duty("refunds that waited too long", 10.0, expire_refunds),
 )
 
 

@@ -231,6 +231,14 @@ class RevealForm(Form):
     )
 
 
+class DecisionForm(Form):
+    """What a second person says about a refund that waits."""
+
+    note = wtforms.TextAreaField(
+        _l("Note"), validators=[Length(max=500, message=_l("A note has 500 characters at most."))]
+    )
+
+
 class RefundFilterForm(PeriodForm):
     """The filters of the refund list, as they stand in its address."""
 

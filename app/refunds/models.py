@@ -15,7 +15,10 @@ from app.payments.models import Payment
 
 
 class RefundStatus(StrEnum):
-    """Where a refund stands. `failed` is PortOne's no; `rejected` is the second person's."""
+    """Where a refund stands. `failed` is PortOne's no.
+
+    `rejected`: the second person said no, nobody approved in time, or the requester took it back (`problem`).
+    """
 
     AWAITING_APPROVAL = "awaiting_approval"
     SENDING = "sending"
@@ -91,6 +94,8 @@ class Refund(Identified, Timestamped, Leased, Model):
     reason: Mapped[str] = mapped_column(Text, server_default="")
     #: The body of the request to PortOne, sealed as it may hold an account number; sent again as it stands.
     request_sealed: Mapped[str | None] = mapped_column(Sealed)
+    #: What was wished, while the refund waits for approval: sealed too, and gone once that is decided.
+    wish_sealed: Mapped[str | None] = mapped_column(Sealed)
     account_bank: Mapped[str | None] = mapped_column(String(60))
     account_last_digits: Mapped[str | None] = mapped_column(String(8))
     account_holder: Mapped[str | None] = mapped_column(Text)
@@ -105,6 +110,8 @@ class Refund(Identified, Timestamped, Leased, Model):
     problem_message: Mapped[str | None] = mapped_column(Text)
     pg_code: Mapped[str | None] = mapped_column(String(80))
     pg_message: Mapped[str | None] = mapped_column(Text)
+    #: Until when it waits for approval.
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

@@ -4,7 +4,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from app.errors import NotFound
@@ -17,9 +17,8 @@ from app.web.pagination import Page, capped_count, list_page
 
 def find_refund(refund_id: UUID) -> Refund | None:
     """The refund with this id, which is its intent too."""
-    return db.session.get(
-        Refund, refund_id, options=[joinedload(Refund.payment), joinedload(Refund.requester)]
-    )
+    related = (Refund.payment, Refund.requester, Refund.approver)
+    return db.session.get(Refund, refund_id, options=[joinedload(each) for each in related])
 
 
 def get_refund(refund_id: UUID) -> Refund:
@@ -28,6 +27,13 @@ def get_refund(refund_id: UUID) -> Refund:
     if refund is None:
         raise NotFound(_("There is no refund with this number."))
     return refund
+
+
+def count_waiting_for(person_id: UUID) -> int:
+    """How many refunds wait for a second person and were asked for by somebody else than this one."""
+    is_by_others = or_(Refund.requested_by.is_(None), Refund.requested_by != person_id)
+    waiting = select(func.count()).where(Refund.status == RefundStatus.AWAITING_APPROVAL, is_by_others)
+    return db.session.scalar(waiting) or 0
 
 
 def list_refunds_of(payment: Payment) -> list[Refund]:

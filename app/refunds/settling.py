@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import case, or_, select
 
 from app import clock
 from app.audit import service as audit
@@ -20,7 +20,7 @@ from app.payments.models import Cancellation
 from app.payments.service import sync_payment
 from app.portone.errors import PortOneError, PortOneRefused, PortOneUncertain
 from app.portone.payloads import Cancellation as CancellationRecord
-from app.refunds.models import IN_FLIGHT, MOVES, Refund, RefundStatus
+from app.refunds.models import IN_FLIGHT, MOVES, OUTCOMES, Refund, RefundStatus
 from app.refunds.queries import get_refund
 
 log = logging.getLogger(__name__)
@@ -68,20 +68,22 @@ def send(dispatch: Dispatch, *, is_first: bool = False) -> None:
             return
         settle(dispatch.refund_id, RefundStatus.FAILED, **_problem(refusal))
     else:
-        settle(dispatch.refund_id, outcome_of(cancellation), cancellation_id=cancellation.id)
-    _sync_quietly(dispatch.payment_id)
+        _settle_as_recorded(dispatch.refund_id, cancellation, cancellation.id)
+    sync_quietly(dispatch.payment_id)
 
 
 def follow(refund_id: UUID) -> None:
-    """Take an unfinished refund one step further: ask again, or look at what PortOne made of it."""
+    """Take a refund one step further: ask again, or look at what PortOne made of it, however it ended."""
     refund = get_refund(refund_id)
     status, age = refund.status, clock.now() - (refund.sent_at or refund.created_at)
     payment_id, was_kept = refund.payment.payment_id, refund.request_sealed is not None
     dispatch = _find_dispatch(refund)
     db.session.commit()
     if status == RefundStatus.REQUESTED:
-        _sync_quietly(payment_id)
+        sync_quietly(payment_id)
         settle_by_cancellation(refund_id)
+    elif status in OUTCOMES:
+        sync_quietly(payment_id)  # PortOne may have come to another end since: the page tells the drift
     elif status not in IN_FLIGHT:
         return
     elif dispatch is not None and age < KEY_LIFETIME:
@@ -106,8 +108,8 @@ def settle_by_cancellation(refund_id: UUID) -> None:
         refund.attempts += 1
         refund.release(next_attempt_at=_later(refund.attempts + 2, REQUESTED_SECONDS))
     db.session.commit()
-    if outcome != RefundStatus.REQUESTED:
-        settle(refund_id, outcome, problem="CANCELLATION_FAILED" if outcome == RefundStatus.FAILED else None)
+    if record is not None and outcome != RefundStatus.REQUESTED:
+        _settle_as_recorded(refund_id, record, record.cancellation_id)
 
 
 def outcome_of(cancellation: CancellationRecord | Cancellation) -> RefundStatus:
@@ -125,16 +127,25 @@ def settle(refund_id: UUID, status: RefundStatus, **facts: str | None) -> bool:
     if status not in MOVES.get(before, frozenset()):
         db.session.rollback()
         return False
-    moment = clock.now()
+    moment, tries = clock.now(), refund.attempts + 1
     refund.status, refund.attempts = status, 0
     refund.settled_at = None if status in IN_FLIGHT else moment
     refund.problem = refund.problem_message = refund.pg_code = refund.pg_message = None
     for name, value in facts.items():
         setattr(refund, name, value)
     refund.release(next_attempt_at=moment + timedelta(seconds=UNKNOWN_SECONDS))
-    _record_step(refund, before, **facts)
+    _record_step(refund, before, tries=tries if tries > 1 else None, **facts)
     db.session.commit()
     return True
+
+
+def _settle_as_recorded(
+    refund_id: UUID, record: CancellationRecord | Cancellation, cancellation_id: str
+) -> bool:
+    """Settle a refund as PortOne's record of it has it; a record may also say that it failed."""
+    outcome = outcome_of(record)
+    problem = "CANCELLATION_FAILED" if outcome == RefundStatus.FAILED else None
+    return settle(refund_id, outcome, cancellation_id=cancellation_id, problem=problem)
 
 
 def _settle_refused_repeat(dispatch: Dispatch, refusal: PortOneRefused) -> None:
@@ -165,12 +176,14 @@ def _keep_waiting(refund_id: UUID, problem: str) -> None:
     if status not in {RefundStatus.SENDING, RefundStatus.UNCERTAIN}:
         db.session.rollback()  # somebody else has the answer
         return
+    is_news = problem != refund.problem
     refund.problem = problem
     refund.attempts += 1
     refund.release(next_attempt_at=_later(refund.attempts, UNKNOWN_SECONDS))
-    if status == RefundStatus.SENDING and problem != "outstanding":  # that one is still being sent
+    if problem != "outstanding":  # that one is still being sent
         refund.status = RefundStatus.UNCERTAIN
-        _record_step(refund, status, problem=problem)
+    if is_news and refund.status == RefundStatus.UNCERTAIN:  # the same silence again is counted, not told
+        _record_step(refund, status, problem=problem, tries=refund.attempts)
     db.session.commit()
 
 
@@ -183,7 +196,7 @@ def action_of(status: RefundStatus) -> str:
     return "refund.accepted" if status == RefundStatus.REQUESTED else f"refund.{status}"
 
 
-def _record_step(refund: Refund, before: RefundStatus, **facts: str | None) -> None:
+def _record_step(refund: Refund, before: RefundStatus, **facts: str | int | None) -> None:
     audit.record(
         action_of(RefundStatus(refund.status)),
         "refund",
@@ -234,33 +247,36 @@ def _settle_as_found(refund_id: UUID) -> bool:
     db.session.commit()
     if ours is None:
         return False
-    outcome, cancellation_id = ours
-    settle(refund_id, outcome, cancellation_id=cancellation_id)
+    _settle_as_recorded(refund_id, ours, ours.cancellation_id)
     return True
 
 
-def _find_our_cancellation(refund: Refund) -> tuple[RefundStatus, str] | None:
-    """The first cancellation since the refund was sent that is like it and that no other refund claims."""
+def _find_our_cancellation(refund: Refund) -> Cancellation | None:
+    """The first cancellation since the refund was sent that is like it and that no other refund claims.
+
+    One that failed counts only where there is no other: PortOne keeps those of earlier tries too.
+    """
     since = (refund.sent_at or refund.created_at) - CLOCK_SKEW
     claimed = select(Refund.cancellation_id).where(
         Refund.payment_id == refund.payment_id, Refund.cancellation_id.is_not(None)
     )
-    found = db.session.scalar(
+    has_failed = case((Cancellation.status == "FAILED", 1), else_=0)
+    return db.session.scalar(
         select(Cancellation)
         .where(
             Cancellation.payment_id == refund.payment_id,
             Cancellation.total_amount == refund.amount,
             Cancellation.reason == refund.reason,
             Cancellation.requested_at >= since,
+            or_(Cancellation.trigger == "API", Cancellation.trigger.is_(None)),
             Cancellation.cancellation_id.not_in(claimed),
         )
-        .order_by(Cancellation.requested_at)
+        .order_by(has_failed, Cancellation.requested_at)
         .limit(1)
     )
-    return (outcome_of(found), found.cancellation_id) if found else None
 
 
-def _sync_quietly(payment_id: str) -> None:
+def sync_quietly(payment_id: str) -> None:
     """Bring the payment in line if PortOne answers; if not, its webhook or the next look will."""
     try:
         sync_payment(payment_id)
