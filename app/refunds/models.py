@@ -44,6 +44,8 @@ MOVES: dict[RefundStatus, frozenset[RefundStatus]] = {
     RefundStatus.SENDING: OUTCOMES | {RefundStatus.UNCERTAIN},
     RefundStatus.UNCERTAIN: OUTCOMES,
     RefundStatus.REQUESTED: frozenset({RefundStatus.SUCCEEDED, RefundStatus.FAILED}),
+    # We conclude a failure from what PortOne does not show; its own answer, be it late, is the truth.
+    RefundStatus.FAILED: frozenset({RefundStatus.SUCCEEDED}),
 }
 
 

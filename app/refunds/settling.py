@@ -5,18 +5,19 @@ stored first and never changes, and the refund's id is its idempotency key.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from app import clock
 from app.audit import service as audit
 from app.database import lock
 from app.encryption import InvalidToken, vault
 from app.extensions import db, portone
-from app.payments.models import Cancellation
+from app.payments.models import Cancellation, Payment
 from app.payments.service import sync_payment
 from app.portone.errors import PortOneError, PortOneRefused, PortOneUncertain
 from app.portone.payloads import Cancellation as CancellationRecord
@@ -38,6 +39,9 @@ ANSWER_WITHIN = timedelta(minutes=2)
 #: How far PortOne's clock and ours may be apart.
 CLOCK_SKEW = timedelta(minutes=5)
 
+#: Triggers of cancellations that somebody made past the API, so that they are none of ours.
+NOT_BY_API = frozenset({"CONSOLE", "PORTONE_ADMIN", "CHARGEBACK"})
+
 OUTCOME_OF = {"SUCCEEDED": RefundStatus.SUCCEEDED, "FAILED": RefundStatus.FAILED}
 
 
@@ -53,7 +57,7 @@ class Dispatch:
 def send(dispatch: Dispatch, *, is_first: bool = False) -> None:
     """Ask PortOne, and record what it says. Safe to repeat: the key and the request never change.
 
-    `is_first` when nobody can have asked before: only then does a refusal alone end the refund.
+    `is_first` when nobody can have asked before: only then does PortOne's no alone end the refund.
     """
     try:
         cancellation = portone.cancel_payment(
@@ -63,7 +67,7 @@ def send(dispatch: Dispatch, *, is_first: bool = False) -> None:
         _keep_waiting(dispatch.refund_id, silence.reason)
         return
     except PortOneRefused as refusal:
-        if not is_first or refusal.is_after_silence:
+        if not is_first or _may_have_been_done(dispatch.refund_id, refusal):
             _settle_refused_repeat(dispatch, refusal)
             return
         settle(dispatch.refund_id, RefundStatus.FAILED, **_problem(refusal))
@@ -95,12 +99,7 @@ def follow(refund_id: UUID) -> None:
 def settle_by_cancellation(refund_id: UUID) -> None:
     """Bring a refund that PortOne had accepted in line with PortOne's record of it, as our rows have it."""
     refund = lock(Refund, refund_id)
-    record = db.session.scalar(
-        select(Cancellation).where(
-            Cancellation.payment_id == refund.payment_id,
-            Cancellation.cancellation_id == refund.cancellation_id,
-        )
-    )
+    record = db.session.scalar(_cancellation_of(refund))
     outcome = outcome_of(record) if record else RefundStatus.REQUESTED
     if outcome == RefundStatus.REQUESTED:
         refund.attempts += 1
@@ -131,19 +130,53 @@ def settle(refund_id: UUID, status: RefundStatus, **facts: str | None) -> bool:
     refund.problem = refund.problem_message = refund.pg_code = refund.pg_message = None
     for name, value in facts.items():
         setattr(refund, name, value)
+    if status == RefundStatus.SUCCEEDED and not _is_seen(refund):
+        _have_payment_read(refund.payment)
     refund.release(next_attempt_at=moment + timedelta(seconds=UNKNOWN_SECONDS))
     _record_step(refund, before, **facts)
     db.session.commit()
     return True
 
 
+def _is_seen(refund: Refund) -> bool:
+    """Whether our copy of the payment has the refund's cancellation."""
+    return db.session.scalar(select(_cancellation_of(refund).exists())) or False
+
+
+def _cancellation_of(refund: Refund) -> Select[Cancellation]:
+    return select(Cancellation).where(
+        Cancellation.payment_id == refund.payment_id, Cancellation.cancellation_id == refund.cancellation_id
+    )
+
+
+def _have_payment_read(payment: Payment) -> None:
+    """Have the worker read a payment whose copy is behind now, should nobody do so first.
+
+    We do next, and a webhook will come; but we may die, and the webhook may be lost, and until our copy shows
+    the cancellation its amount is held.
+    """
+    payment.has_pending_cancellation, payment.synced_at = True, None
+
+
+def _may_have_been_done(refund_id: UUID, refusal: PortOneRefused) -> bool:
+    """Whether what is refused here may have been done all the same.
+
+    So it is when an earlier attempt went unanswered, when the words are not PortOne's, and when the worker
+    has asked too because this process was slow.
+    """
+    refund = get_refund(refund_id)
+    is_ours_alone = refund.status == RefundStatus.SENDING and not refund.attempts and not refund.claimed_by
+    db.session.commit()
+    return refusal.is_after_silence or refusal.is_wordless or not is_ours_alone
+
+
 def _settle_refused_repeat(dispatch: Dispatch, refusal: PortOneRefused) -> None:
     """A no to what was asked before: PortOne may have done it the first time, so its record decides.
 
-    A no to us rather than to the refund (an expired secret, something between) decides nothing.
+    A no to us rather than to the refund (an expired secret, the wrong store, a proxy) decides nothing.
     """
     try:
-        sync_payment(dispatch.payment_id)
+        is_known = sync_payment(dispatch.payment_id).is_found
     except PortOneError as problem:
         log.info(
             "refund %s was refused (%s) and cannot be compared: %s", dispatch.refund_id, refusal, problem
@@ -152,7 +185,7 @@ def _settle_refused_repeat(dispatch: Dispatch, refusal: PortOneRefused) -> None:
         return
     if _settle_as_found(dispatch.refund_id):
         return
-    if refusal.is_about_us or refusal.type.startswith("HTTP_"):
+    if not is_known or refusal.is_about_us or refusal.is_wordless:
         _keep_waiting(dispatch.refund_id, refusal.type)
     else:
         settle(dispatch.refund_id, RefundStatus.FAILED, **_problem(refusal))
@@ -215,16 +248,21 @@ def _find_dispatch(refund: Refund) -> Dispatch | None:
 
 
 def _settle_by_comparison(refund_id: UUID, payment_id: str) -> None:
-    """It cannot be asked again: look for our cancellation among those PortOne knows."""
+    """It cannot be asked again: look for our cancellation among those PortOne knows.
+
+    A payment that was paid does not vanish: if PortOne does not know it, we ask in another store's name.
+    """
     try:
-        sync_payment(payment_id)
+        is_known = sync_payment(payment_id).is_found
     except PortOneUncertain as silence:
         _keep_waiting(refund_id, silence.reason)
     except PortOneRefused as refusal:
         log.warning("refund %s cannot be compared: %s", refund_id, refusal)
         _keep_waiting(refund_id, refusal.type)
     else:
-        if not _settle_as_found(refund_id):
+        if not is_known:
+            _keep_waiting(refund_id, "PAYMENT_NOT_FOUND")
+        elif not _settle_as_found(refund_id):
             settle(refund_id, RefundStatus.FAILED, problem="NOT_FOUND_AT_PORTONE")
 
 
@@ -240,24 +278,45 @@ def _settle_as_found(refund_id: UUID) -> bool:
 
 
 def _find_our_cancellation(refund: Refund) -> tuple[RefundStatus, str] | None:
-    """The first cancellation since the refund was sent that is like it and that no other refund claims."""
-    since = (refund.sent_at or refund.created_at) - CLOCK_SKEW
-    claimed = select(Refund.cancellation_id).where(
-        Refund.payment_id == refund.payment_id, Refund.cancellation_id.is_not(None)
+    """The cancellation that is this refund: by the API, of its amount, made since, and no other refund's.
+
+    Where several are, one that did not fail counts more, then the reason. Nothing hangs on the reason alone,
+    because a PG may cut or rewrite it, and a refund that is taken for failed is made again.
+    """
+    of_payment = select(Cancellation).where(Cancellation.payment_id == refund.payment_id)
+    known = db.session.scalars(of_payment.order_by(Cancellation.requested_at, Cancellation.id)).all()
+    claimed = set(
+        db.session.scalars(select(Refund.cancellation_id).where(Refund.payment_id == refund.payment_id))
     )
-    found = db.session.scalar(
-        select(Cancellation)
-        .where(
-            Cancellation.payment_id == refund.payment_id,
-            Cancellation.total_amount == refund.amount,
-            Cancellation.reason == refund.reason,
-            Cancellation.requested_at >= since,
-            Cancellation.cancellation_id.not_in(claimed),
-        )
-        .order_by(Cancellation.requested_at)
-        .limit(1)
-    )
-    return (outcome_of(found), found.cancellation_id) if found else None
+    alike = [
+        record
+        for record in known
+        if record.total_amount == refund.amount
+        and record.trigger not in NOT_BY_API
+        and record.cancellation_id not in claimed
+        and not _was_there_before(refund, record, known)
+    ]
+    ours = min(alike, key=lambda each: (each.status == "FAILED", each.reason != refund.reason), default=None)
+    return (outcome_of(ours), ours.cancellation_id) if ours else None
+
+
+def _was_there_before(refund: Refund, record: Cancellation, known: Sequence[Cancellation]) -> bool:
+    """Whether a cancellation is older than the refund.
+
+    Of money that went back the balance tells, which PortOne compares when we ask, and none was open then;
+    clocks only tell the rest.
+    """
+    if record.status == "FAILED" or refund.balance_before is None:
+        since = (refund.sent_at or refund.created_at) - CLOCK_SKEW
+        return record.requested_at is not None and record.requested_at < since
+    if record.status != "SUCCEEDED":
+        return False
+    up_to_it = [each for each in known if each.status == "SUCCEEDED" and _gone_at(each) <= _gone_at(record)]
+    return sum(each.total_amount for each in up_to_it) <= refund.payment.amount - refund.balance_before
+
+
+def _gone_at(record: Cancellation) -> datetime:
+    return record.cancelled_at or record.requested_at or datetime.max.replace(tzinfo=UTC)
 
 
 def _sync_quietly(payment_id: str) -> None:
