@@ -35,6 +35,7 @@ from app.portone.errors import PortOneRefused, PortOneUncertain
 from app.refunds import account_keeping, closing, settling
 from app.refunds import service as refunds
 from app.refunds.models import AccountClosure, Refund
+from app.refunds.queries import list_payments_behind
 from app.webhooks import healing
 from app.webhooks import service as webhooks
 from app.webhooks.models import WebhookLog
@@ -62,6 +63,9 @@ JOBS_AT_ONCE = 2
 IN_MOTION = text("(payments.has_pending_cancellation OR payments.account_refund_status = 'PENDING')")
 #: Such a payment is read again after a tenth of the time it has stood still, within these bounds.
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=6)
+#: So long a payment is read again when our copy lacks a cancellation of ours: whoever made it died before
+#: reading the payment, or PortOne was away just then, and the webhook was lost.
+BEHIND_FOR = timedelta(days=1)
 #: Candidates looked at, and payments read, in one round.
 IN_MOTION_SEEN, IN_MOTION_READ = 1_000, 50
 
@@ -168,6 +172,8 @@ def sync_payments_in_motion(holder: str) -> int:
 
 def _due_in_motion() -> list[str]:
     g.reads_only = True  # looking takes no writer's turn on SQLite
+    moment = clock.now()
+    behind = list_payments_behind(moment - BEHIND_FOR)
     stood_still_since = func.coalesce(Payment.reported_at, Payment.status_changed_at, Payment.created_at)
     candidates = db.session.execute(
         select(Payment.payment_id, Payment.synced_at, stood_still_since)
@@ -177,8 +183,8 @@ def _due_in_motion() -> list[str]:
     ).all()
     db.session.rollback()
     g.reads_only = False
-    moment = clock.now()
-    due = [payment_id for payment_id, synced_at, since in candidates if _is_due(synced_at, since, moment)]
+    moving = [*behind, *candidates]
+    due = list(dict.fromkeys(key for key, synced_at, since in moving if _is_due(synced_at, since, moment)))
     return due[:IN_MOTION_READ]
 
 

@@ -17,7 +17,7 @@ from app.audit import service as audit
 from app.database import lock
 from app.encryption import InvalidToken, vault
 from app.extensions import db, portone
-from app.payments.models import Cancellation, Payment
+from app.payments.models import Cancellation
 from app.payments.service import sync_payment
 from app.portone.errors import PortOneError, PortOneRefused, PortOneUncertain
 from app.portone.payloads import Cancellation as CancellationRecord
@@ -130,32 +130,16 @@ def settle(refund_id: UUID, status: RefundStatus, **facts: str | None) -> bool:
     refund.problem = refund.problem_message = refund.pg_code = refund.pg_message = None
     for name, value in facts.items():
         setattr(refund, name, value)
-    if status == RefundStatus.SUCCEEDED and not _is_seen(refund):
-        _have_payment_read(refund.payment)
     refund.release(next_attempt_at=moment + timedelta(seconds=UNKNOWN_SECONDS))
     _record_step(refund, before, **facts)
     db.session.commit()
     return True
 
 
-def _is_seen(refund: Refund) -> bool:
-    """Whether our copy of the payment has the refund's cancellation."""
-    return db.session.scalar(select(_cancellation_of(refund).exists())) or False
-
-
 def _cancellation_of(refund: Refund) -> Select[Cancellation]:
     return select(Cancellation).where(
         Cancellation.payment_id == refund.payment_id, Cancellation.cancellation_id == refund.cancellation_id
     )
-
-
-def _have_payment_read(payment: Payment) -> None:
-    """Have the worker read a payment whose copy is behind now, should nobody do so first.
-
-    We do next, and a webhook will come; but we may die, and the webhook may be lost, and until our copy shows
-    the cancellation its amount is held.
-    """
-    payment.has_pending_cancellation, payment.synced_at = True, None
 
 
 def _may_have_been_done(refund_id: UUID, refusal: PortOneRefused) -> bool:
