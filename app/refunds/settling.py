@@ -5,9 +5,8 @@ stored first and never changes, and the refund's id is its idempotency key.
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -21,6 +20,7 @@ from app.payments.models import Cancellation
 from app.payments.service import sync_payment
 from app.portone.errors import PortOneError, PortOneRefused, PortOneUncertain
 from app.portone.payloads import Cancellation as CancellationRecord
+from app.refunds.matching import find_our_cancellation
 from app.refunds.models import IN_FLIGHT, MOVES, Refund, RefundStatus
 from app.refunds.queries import get_refund
 
@@ -36,12 +36,6 @@ REQUESTED_SECONDS = 600
 KEY_LIFETIME = timedelta(hours=2, minutes=30)
 #: By then a call has been answered or given up, retries and all.
 ANSWER_WITHIN = timedelta(minutes=2)
-#: How far PortOne's clock and ours may be apart.
-CLOCK_SKEW = timedelta(minutes=5)
-
-#: Triggers of cancellations that somebody made past the API, so that they are none of ours.
-NOT_BY_API = frozenset({"CONSOLE", "PORTONE_ADMIN", "CHARGEBACK"})
-
 OUTCOME_OF = {"SUCCEEDED": RefundStatus.SUCCEEDED, "FAILED": RefundStatus.FAILED}
 
 
@@ -252,55 +246,14 @@ def _settle_by_comparison(refund_id: UUID, payment_id: str) -> None:
 
 def _settle_as_found(refund_id: UUID) -> bool:
     """Settle a refund as the cancellation that our fresh rows hold for it; False when they hold none."""
-    ours = _find_our_cancellation(get_refund(refund_id))
+    ours = find_our_cancellation(get_refund(refund_id))
+    found = (outcome_of(ours), ours.cancellation_id) if ours else None
     db.session.commit()
-    if ours is None:
+    if found is None:
         return False
-    outcome, cancellation_id = ours
+    outcome, cancellation_id = found
     settle(refund_id, outcome, cancellation_id=cancellation_id)
     return True
-
-
-def _find_our_cancellation(refund: Refund) -> tuple[RefundStatus, str] | None:
-    """The cancellation that is this refund: by the API, of its amount, made since, and no other refund's.
-
-    Where several are, one that did not fail counts more, then the reason. Nothing hangs on the reason alone,
-    because a PG may cut or rewrite it, and a refund that is taken for failed is made again.
-    """
-    of_payment = select(Cancellation).where(Cancellation.payment_id == refund.payment_id)
-    known = db.session.scalars(of_payment.order_by(Cancellation.requested_at, Cancellation.id)).all()
-    claimed = set(
-        db.session.scalars(select(Refund.cancellation_id).where(Refund.payment_id == refund.payment_id))
-    )
-    alike = [
-        record
-        for record in known
-        if record.total_amount == refund.amount
-        and record.trigger not in NOT_BY_API
-        and record.cancellation_id not in claimed
-        and not _was_there_before(refund, record, known)
-    ]
-    ours = min(alike, key=lambda each: (each.status == "FAILED", each.reason != refund.reason), default=None)
-    return (outcome_of(ours), ours.cancellation_id) if ours else None
-
-
-def _was_there_before(refund: Refund, record: Cancellation, known: Sequence[Cancellation]) -> bool:
-    """Whether a cancellation is older than the refund.
-
-    Of money that went back the balance tells, which PortOne compares when we ask, and none was open then;
-    clocks only tell the rest.
-    """
-    if record.status == "FAILED" or refund.balance_before is None:
-        since = (refund.sent_at or refund.created_at) - CLOCK_SKEW
-        return record.requested_at is not None and record.requested_at < since
-    if record.status != "SUCCEEDED":
-        return False
-    up_to_it = [each for each in known if each.status == "SUCCEEDED" and _gone_at(each) <= _gone_at(record)]
-    return sum(each.total_amount for each in up_to_it) <= refund.payment.amount - refund.balance_before
-
-
-def _gone_at(record: Cancellation) -> datetime:
-    return record.cancelled_at or record.requested_at or datetime.max.replace(tzinfo=UTC)
 
 
 def _sync_quietly(payment_id: str) -> None:
