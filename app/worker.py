@@ -152,7 +152,7 @@ def job_inbox(holder: str) -> Inbox:
 
 def sync_payments_in_motion(holder: str) -> int:
     """Read again those payments in motion that are due; answers how many were read. One worker at a time."""
-    if not leases.hold("payments in motion", holder=holder, seconds=ALIVE_SECONDS):
+    if not leases.hold("payments in motion", holder=holder, seconds=2 * BEAT_SECONDS):
         return 0
     read = 0
     for payment_id in _due_in_motion():
