@@ -1,14 +1,14 @@
 """An index of the refunds that succeeded, by when: the worker looks for payments that do not show theirs.
 
 Revision ID: proof1
-Revises: 0008
+Revises: desk1
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "proof1"
-down_revision = "0008"
+down_revision = "desk1"
 branch_labels = None
 depends_on = None
 
