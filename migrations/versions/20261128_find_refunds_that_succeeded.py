@@ -1,14 +1,14 @@
 """An index of the refunds that succeeded, by when: the worker looks for payments that do not show theirs.
 
 Revision ID: proof1
-Revises: desk1
+Revises: 0012
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "proof1"
-down_revision = "desk1"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

@@ -4,6 +4,7 @@
 """
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,16 +31,18 @@ PLAIN = settings(
 DEEP = settings(PLAIN, max_examples=max(DEEP_STEPS // STEPS_OF_ONE_STORY, 1), derandomize=False)
 
 
-def test_no_story_makes_the_desk_give_money_back_twice(
-    app: Flask, simulator: Any, admin: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = World(app, simulator, [admin, make_user(email="second@example.com")], monkeypatch)
+@pytest.fixture
+def world(app: Flask, simulator: Any, admin: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    played = World(app, simulator, [admin, make_user(email="second@example.com")], monkeypatch)
+    yield played
+    print(f"\n{played.steps.total()} steps:", dict(played.steps.most_common()))
+    print(f"{played.outcomes.total()} refunds:", dict(played.outcomes.most_common()))
 
+
+def test_no_story_makes_the_desk_give_money_back_twice(world: World) -> None:
     class Machine(RefundMachine):
         pass
 
     Machine.world = world
     run_state_machine_as_test(Machine, settings=DEEP if DEEP_STEPS else PLAIN)
     assert verify_chain() is None
-    print(f"\n{world.steps.total()} steps:", dict(world.steps.most_common()))
-    print(f"{world.outcomes.total()} refunds:", dict(world.outcomes.most_common()))
