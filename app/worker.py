@@ -36,6 +36,7 @@ from app.portone.errors import PortOneRefused, PortOneUncertain
 from app.refunds import account_keeping, approving, closing, settling
 from app.refunds import service as refunds
 from app.refunds.models import AccountClosure, Refund
+from app.refunds.queries import list_payments_behind
 from app.wake_up import Listener
 from app.webhooks import claiming, healing, retention
 from app.webhooks import service as webhooks
@@ -66,6 +67,9 @@ JOBS_AT_ONCE = 2
 IN_MOTION = text("(payments.has_pending_cancellation OR payments.account_refund_status = 'PENDING')")
 #: Such a payment is read again after a tenth of the time it has stood still, within these bounds.
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=6)
+#: So long a payment is read again when our copy lacks a cancellation of ours: whoever made it died before
+#: reading the payment, or PortOne was away just then, and the webhook was lost.
+BEHIND_FOR = timedelta(days=1)
 #: Candidates looked at, and payments read, in one round.
 IN_MOTION_SEEN, IN_MOTION_READ = 1_000, 50
 
@@ -152,7 +156,7 @@ def job_inbox(holder: str) -> Inbox:
 
 def sync_payments_in_motion(holder: str) -> int:
     """Read again those payments in motion that are due; answers how many were read. One worker at a time."""
-    if not leases.hold("payments in motion", holder=holder, seconds=60):
+    if not leases.hold("payments in motion", holder=holder, seconds=2 * BEAT_SECONDS):
         return 0
     read = 0
     for payment_id in _due_in_motion():
@@ -178,10 +182,12 @@ def _due_in_motion() -> list[str]:
         .order_by(Payment.synced_at.nulls_first())
         .limit(IN_MOTION_SEEN)
     )
-    with reading():
-        candidates = db.session.execute(looked_at).all()
     moment = clock.now()
-    due = [payment_id for payment_id, synced_at, since in candidates if _is_due(synced_at, since, moment)]
+    with reading():
+        behind = list_payments_behind(moment - BEHIND_FOR)
+        candidates = db.session.execute(looked_at).all()
+    moving = [*behind, *candidates]
+    due = list(dict.fromkeys(key for key, synced_at, since in moving if _is_due(synced_at, since, moment)))
     return due[:IN_MOTION_READ]
 
 

@@ -39,6 +39,9 @@ IN_FLIGHT = frozenset({RefundStatus.SENDING, RefundStatus.UNCERTAIN, RefundStatu
 IS_IN_FLIGHT = text("refunds.status IN ('sending', 'uncertain', 'requested')")
 _IN_FLIGHT_ROWS = text("status IN ('sending', 'uncertain', 'requested')")
 
+#: What was given back. Spelled out as well, for the index of when.
+HAS_SUCCEEDED = text("refunds.status = 'succeeded'")
+
 #: Their amount is spoken for.
 HOLDING = IN_FLIGHT | {RefundStatus.AWAITING_APPROVAL}
 
@@ -47,6 +50,8 @@ MOVES: dict[RefundStatus, frozenset[RefundStatus]] = {
     RefundStatus.SENDING: OUTCOMES | {RefundStatus.UNCERTAIN},
     RefundStatus.UNCERTAIN: OUTCOMES,
     RefundStatus.REQUESTED: frozenset({RefundStatus.SUCCEEDED, RefundStatus.FAILED}),
+    # We conclude a failure from what PortOne does not show; its own answer, be it late, is the truth.
+    RefundStatus.FAILED: frozenset({RefundStatus.SUCCEEDED}),
 }
 
 
@@ -78,6 +83,12 @@ class Refund(Identified, Timestamped, Leased, Model):
             postgresql_where=_IN_FLIGHT_ROWS,
         ),
         Index("ix_refunds_status_id", "status", "id"),
+        Index(
+            "ix_refunds_succeeded",
+            "settled_at",
+            sqlite_where=text("status = 'succeeded'"),
+            postgresql_where=text("status = 'succeeded'"),
+        ),
     )
 
     payment_id: Mapped[UUID] = mapped_column(Id, ForeignKey("payments.id", ondelete="RESTRICT"), index=True)

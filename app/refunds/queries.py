@@ -1,17 +1,18 @@
 """Refunds to show: one, a payment's, and the list."""
 
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from app.errors import NotFound
 from app.extensions import db
-from app.payments.models import Payment
+from app.payments.models import Cancellation, Payment
 from app.portone.requests import RetainOption
-from app.refunds.models import Refund, RefundStatus
+from app.refunds.models import HAS_SUCCEEDED, Refund, RefundStatus
 from app.web.pagination import Page, capped_count, list_page
 
 
@@ -84,3 +85,19 @@ def _filtered(filters: dict[str, Any]) -> Select[Refund]:
         found = [name.icontains(text, autoescape=True) for name in names]
         statement = statement.where(db.or_(*found, Refund.cancellation_id == text))
     return statement
+
+
+def list_payments_behind(since: datetime) -> list[tuple[str, datetime | None, datetime]]:
+    """Payments whose copy here lacks a cancellation of ours: id, when last read, when the refund was settled.
+
+    Only refunds that succeeded from `since` on are looked at.
+    """
+    is_seen = exists().where(
+        Cancellation.payment_id == Refund.payment_id, Cancellation.cancellation_id == Refund.cancellation_id
+    )
+    found = db.session.execute(
+        select(Payment.payment_id, Payment.synced_at, Refund.settled_at)
+        .join(Refund.payment)
+        .where(HAS_SUCCEEDED, Refund.settled_at >= since, ~is_seen)
+    )
+    return [(payment_id, read_at, settled_at or since) for payment_id, read_at, settled_at in found]

@@ -298,6 +298,13 @@ def test_neither_cookies_nor_netrc_nor_a_proxy_come_between(listening, monkeypat
     assert heard[1][1]["Cookie"] is None
 
 
+def test_the_problem_document_of_a_proxy_holds_no_word_of_portones(transport, answers):
+    answers({"status": 403, "json": {"type": "https://proxy.test/blocked", "title": "Blocked"}})
+    with pytest.raises(PortOneRefused) as caught:
+        transport.send(CHANGE)
+    assert (caught.value.type, caught.value.is_wordless) == ("HTTP_403", True)
+
+
 def test_a_refused_connection_is_unreachable(waits):
     transport = Transport(api_secret=SECRET, base="http://127.0.0.1:9", sleep=waits.append)
     with pytest.raises(PortOneUncertain) as caught:
