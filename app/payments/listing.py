@@ -80,7 +80,10 @@ WALKED = 2_000
 LOOKED_THROUGH = 20_000
 
 #: How many of a word's matches, the newest, are looked at first, and by how much more each further time.
-_FIRST_LOOK, _FURTHER, _LAST_LOOK = 200, 8, 20_000
+_FIRST_LOOK, _FURTHER, _LAST_LOOK = 64, 8, 32_000
+
+#: Up to so many matches of a word are all read at once, and counted by the way.
+FEW = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,22 +139,37 @@ def _find_page(filters: PaymentFilters, at: Position) -> tuple[Page[Payment], in
         conditions = filters.conditions(Payment)
         total = capped_count(select(Payment.id).where(*conditions)) if at.is_start else None
         return _page(_rows().where(*conditions), filters, Payment, at), total
-    if text.candidates is not None:
+    if text.candidates is not None and (len(text.candidates) < FEW or not _has_clocks(filters)):
         return _collect(filters, at, PaymentSearch.id.in_(text.candidates))
-    return _find_frequent(filters, at), None
+    return _find_frequent(filters, at), _count_confirmed(filters) if at.is_start else None
 
 
 def _find_frequent(filters: PaymentFilters, at: Position) -> Page[Payment]:
     """A page of what many payments hold, or no index knows."""
-    if not filters.text.is_indexed or _is_everywhere(filters.text):
+    text = filters.text
+    if not text.is_indexed or (text.candidates is None and _is_everywhere(text)):
         walked = _page(_walk(filters, at), filters, Payment, at)
-        if not filters.text.is_indexed or len(walked.rows) == PAGE_SIZE:
+        if not text.is_indexed or len(walked.rows) == PAGE_SIZE:
             return walked
-    if is_sqlite() and filters.clock != "paid":
+    if _has_clocks(filters):
         ordered = _in_order(filters, at)
         if ordered is not None:
             return ordered
-    return _collect(filters, at, filters.text.has_tokens())[0]
+    return _collect(filters, at, text.has_tokens())[0]
+
+
+def _has_clocks(filters: PaymentFilters) -> bool:
+    """Whether the index can put matches in the order of the list by itself."""
+    return is_sqlite() and filters.clock != "paid"
+
+
+def _count_confirmed(filters: PaymentFilters) -> int | None:
+    """How many candidates hold the text; None where that is not worth it, or more narrows the list."""
+    text = filters.text
+    if text.candidates is None or not filters.is_text_only:
+        return None
+    confirmed = select(PaymentSearch.id).where(PaymentSearch.id.in_(text.candidates), *text.confirms())
+    return capped_count(confirmed)
 
 
 def _rows() -> Select[Payment]:
