@@ -149,7 +149,7 @@ def _find_frequent(filters: PaymentFilters, at: Position) -> Page[Payment]:
     text = filters.text
     if not text.is_indexed or (text.candidates is None and _is_everywhere(text)):
         walked = _page(_walk(filters, at), filters, Payment, at)
-        if not text.is_indexed or len(walked.rows) == PAGE_SIZE:
+        if not text.is_indexed or _goes_on(walked, at):
             return walked
     if _has_clocks(filters):
         ordered = _in_order(filters, at)
@@ -180,7 +180,7 @@ def _rows() -> Select[Payment]:
 def _page(statement: Select[Any], filters: PaymentFilters, on: Any, at: Position) -> Page[Any]:
     clock = getattr(on, CLOCKS[filters.clock])
     found = list_rows(statement, clock=clock, key=on.id, at=at, size=PAGE_SIZE + 1)
-    return page_of(found, at, scalars=on is Payment)
+    return page_of(found, at, size=PAGE_SIZE, scalars=on is Payment)
 
 
 def _collect(
@@ -251,11 +251,15 @@ def _in_order(filters: PaymentFilters, at: Position) -> Page[Payment] | None:
         nearest, is_all = filters.text.nearest_rows(CLOCKS[filters.clock], at, look)
         candidates = PaymentSearch.id.in_(nearest)
         page, _ = _collect(filters, at, candidates)
-        is_full = len(page.rows) == PAGE_SIZE and (page.previous_cursor if at.before else page.next_cursor)
-        if is_all or is_full:
+        if is_all or _goes_on(page, at):
             return page
         look *= _FURTHER
     return None
+
+
+def _goes_on(page: Page[Payment], at: Position) -> bool:
+    """Whether a row was found beyond the page, so that the page itself cannot lack any."""
+    return bool(page.previous_cursor if at.before else page.next_cursor)
 
 
 def _clock_of(filters: PaymentFilters) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Integer, Numeric, and_, case, cast, func, literal, select, union_all
+from sqlalchemy import Integer, and_, case, func, literal, select, union_all
 
 from app.database import no_longer_than
 from app.extensions import db
@@ -56,27 +56,38 @@ def counts_by_status(filters: PaymentFilters, statuses: Sequence[str]) -> Dated[
     return _counts.get((db.engine.url, anyone, tuple(statuses)), lambda: _count(anyone, statuses))
 
 
+#: Sums are taken in two parts: many amounts together may be more than SQLite's 64 bits hold.
+_PART = 10**9
+
+
 def _sum(filters: PaymentFilters) -> Sequence[Total]:
     is_real = is_test(Payment).is_not(True)
     is_paid = and_(is_real, Payment.status.in_(_PAID))
+    summed = (
+        case((is_paid, Payment.amount), else_=0),
+        case((is_real, Payment.cancelled_amount), else_=0),
+    )
     statement = select_matches(
         filters,
         Payment.currency,
-        _summed(case((is_real, 1), else_=0)),
-        _summed(case((is_paid, Payment.amount), else_=0)),
-        _summed(case((is_real, Payment.cancelled_amount), else_=0)),
-        _summed(case((is_real, 0), else_=1)),
+        func.sum(case((is_real, 1), else_=0)),
+        func.sum(case((is_real, 0), else_=1)),
+        *(func.sum(part) for value in summed for part in (value // _PART, value % _PART)),
     ).group_by(Payment.currency)
     with no_longer_than(LONGEST_SUM):
-        found = [Total(row[0], *map(int, row[1:])) for row in db.session.execute(statement)]
+        found = [_total(*row) for row in db.session.execute(statement)]
     return sorted(found, key=lambda total: (total.currency != "KRW", total.currency))
 
 
-def _summed(value: Any) -> Any:
-    """The sum of many amounts, which together may be more than 64 bits hold."""
-    if db.engine.dialect.name == "sqlite":
-        return func.sum(value)
-    return func.sum(cast(value, Numeric))
+def _total(currency: str, count: Any, tests: Any, *parts: Any) -> Total:
+    paid, paid_rest, cancelled, cancelled_rest = map(int, parts)
+    return Total(
+        currency,
+        count=int(count),
+        paid=paid * _PART + paid_rest,
+        cancelled=cancelled * _PART + cancelled_rest,
+        tests=int(tests),
+    )
 
 
 def _count(filters: PaymentFilters, statuses: Sequence[str]) -> Mapping[str, int]:

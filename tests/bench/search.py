@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -38,7 +39,7 @@ PORTS = {"portico": 8771, "bare": 8772, "flask_admin": 8773}
 
 @dataclass(frozen=True)
 class Scenario:
-    """One thing to look for: the address in Portico, and what Flask-Admin is asked for the same, if it can."""
+    """One thing to look for: its address in Portico, and what Flask-Admin is asked for the same."""
 
     name: str
     address: dict[str, Any]
@@ -53,7 +54,10 @@ def scenarios() -> list[Scenario]:
         .offset(db.session.query(Payment).count() // 2)
         .limit(1)
     ).one()
-    month = {"flt0_0": "PAID", "flt3_35": "2025-03-01 to 2025-04-01"}
+    month = {
+        "flt0_status_equals": "PAID",
+        "flt1_changed_between": "2025-02-28 15:00:00 to 2025-03-31 15:00:00",
+    }
     return [
         Scenario("first page", {}, {}),
         Scenario("status + month", {"status": "PAID", "from": "2025-03-01", "to": "2025-03-31"}, month),
@@ -137,7 +141,7 @@ def serve(name: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
         "--workers", "2", "--threads", "8", "--no-control-socket", "--log-level", "error",
         "--bind", f"127.0.0.1:{PORTS[name]}",
     ]  # fmt: skip
-    process = subprocess.Popen(command, env=os.environ | environment)
+    process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL)
     for _ in range(200):
         try:
             Asker(PORTS[name]).ask("GET", "/login" if name == "portico" else "/")
@@ -145,6 +149,7 @@ def serve(name: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
             time.sleep(0.1)
         else:
             return process
+    process.terminate()
     raise SystemExit(f"{name} does not start")
 
 
@@ -187,8 +192,10 @@ def main() -> None:
 
 def _compare(chosen: list[Scenario], environment: dict[str, str], wanted: argparse.Namespace) -> None:
     names = [name for name in PORTS if name != "flask_admin" or not wanted.without_flask_admin]
-    processes = [serve(name, environment) for name in names]
+    processes: list[subprocess.Popen[bytes]] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
+        processes.extend(serve(name, environment) for name in names)
         askers = {name: Asker(PORTS[name]) for name in names}
         askers["portico"].sign_in()
         print(

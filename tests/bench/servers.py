@@ -6,10 +6,12 @@ sends for a list, as they are, and puts 50 rows into a table. `flask_admin()` is
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, g, render_template_string, request
+from flask_babel import Babel
 from sqlalchemy import create_engine
 
 from app import create_app
@@ -20,7 +22,8 @@ from tests.conftest import ENVIRONMENT
 
 TABLE = """<!doctype html><title>{{ name }}</title><table>
 {% for row in rows %}<tr><td>{{ row[3] }}</td><th>{{ row[1] }}<br>{{ row[4] }}</th><td>{{ row[11] }}</td>
-<td>{{ row[8] }} {{ row[9] }}</td><td>{{ "{:,}".format(row[6] or 0) }} {{ row[5] }}</td><td>{{ row[14] }}</td></tr>
+<td>{{ row[8] }} {{ row[9] }}</td>
+<td>{{ "{:,}".format(row[6] or 0) }} {{ row[5] }}</td><td>{{ row[14] }}</td></tr>
 {% endfor %}</table><p>{{ total }}</p>"""
 
 
@@ -64,6 +67,11 @@ def flask_admin() -> Flask:
     """Flask-Admin's list of the same payments, searching the fields that people search."""
     from flask_admin import Admin
     from flask_admin.contrib.sqla import ModelView
+    from flask_admin.contrib.sqla.filters import DateTimeBetweenFilter
+
+    class Between(DateTimeBetweenFilter):
+        def clean(self, value: str) -> list[datetime]:
+            return [moment.replace(tzinfo=UTC) for moment in super().clean(value)]
 
     class Payments(ModelView):
         can_create = can_edit = can_delete = False
@@ -76,11 +84,13 @@ def flask_admin() -> Flask:
         column_searchable_list = (
             "payment_id", "transaction_id", "order_name", "customer_name", "customer_email", "customer_phone",
         )  # fmt: skip
-        column_filters = ("status", "method", "amount", "changed_clock")
+        named_filter_urls = True
+        column_filters = ("status", "method", "amount", Between(Payment.changed_clock, "Changed"))
 
     app = Flask("flask_admin")
     app.config.update(SECRET_KEY="bench", SQLALCHEMY_DATABASE_URI=os.environ["BENCH_DATABASE"])
     db.init_app(app)
+    Babel(app)
 
     @app.before_request
     def only_read() -> None:
