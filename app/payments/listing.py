@@ -63,7 +63,6 @@ _NARROWING = (
     Payment.has_pending_cancellation,
     Payment.has_open_dispute,
     Payment.is_mismatched,
-    Payment.is_mismatched,
     Payment.account_refund_status,
     Payment.changed_clock,
     Payment.requested_clock,

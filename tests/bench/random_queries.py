@@ -12,6 +12,7 @@ import flask_migrate
 
 from app import create_app
 from app.config import Settings
+from app.database import act_as
 from app.payments import listing
 from app.payments.words import LANGUAGE, settle
 from tests.conftest import ENVIRONMENT
@@ -42,6 +43,7 @@ def main() -> None:
         flask_migrate.upgrade()
     chance = random.Random(wanted.seed)
     with app.test_request_context():
+        act_as("system")
         oracle.store_world(chance, wanted.payments)
         everything = oracle.every_payment()
         hits = 0

@@ -26,6 +26,7 @@ from urllib.parse import urlencode
 
 from sqlalchemy import event, select
 
+from app.database import act_as
 from app.extensions import db
 from app.payments.forms import PaymentFilterForm
 from app.payments.listing import list_payments
@@ -181,6 +182,7 @@ def main() -> None:
         from flask import g
 
         g.reads_only = True
+        act_as("system")
         chosen = [each for each in scenarios() if wanted.only in each.name]
         statements = Path(folder) / "statements.json"
         recorded = {each.name: record(each) for each in chosen}

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from app.database import act_as
 from app.extensions import db
 from app.payments import listing, text_query
 from app.payments.filters import PaymentFilters
@@ -24,6 +25,7 @@ TRIED = 60
 @pytest.fixture
 def everything(app):
     with app.test_request_context():
+        act_as("system")
         oracle.store_world(random.Random(SEED), 120)
         yield oracle.every_payment()
 
@@ -83,6 +85,7 @@ def test_the_queries_tell_payments_apart(everything):
 @pytest.mark.parametrize("typed", ["", "길동", "status:paid"])
 def test_a_walk_meets_each_payment_once_while_others_arrive_and_change(app, way, typed):
     with app.test_request_context():
+        act_as("system")
         for number in range(40):
             moment = f"2026-03-{number % 20 + 1:02}T01:00:00Z"
             store(f"order-{number:02}", **at(moment))
