@@ -12,7 +12,7 @@ from uuid import UUID
 
 from flask import url_for
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 
 from app.access.guards import can
 from app.access.permissions import Permission
@@ -79,6 +79,12 @@ def find_destinations(typed: str) -> list[Destination]:
 def as_uuid(name: str) -> UUID | None:
     """The id of one of our rows, if it is one."""
     return UUID(name) if re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", name) else None
+
+
+def is_named(name: str, row_id: Any, other: Any) -> ColumnElement[bool]:
+    """The condition that a row has this id of ours, or this one in another column."""
+    own = as_uuid(name)
+    return or_(row_id == own, other == name) if own else other == name
 
 
 def payment_destination(payment_id: str, order_name: str | None, why: Any, **more: Any) -> Destination:

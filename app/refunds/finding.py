@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from flask import url_for
 from flask_babel import gettext as _
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from app.access.guards import can
 from app.access.permissions import Permission
 from app.extensions import db
-from app.payments.goto import Destination, as_uuid, contribute
+from app.payments.goto import Destination, contribute, is_named
 from app.payments.words import add_flag, add_word, label_choice
 from app.refunds.models import Refund
 from app.web.query_language import Word
@@ -29,10 +29,8 @@ def find_refunds(name: str) -> Iterator[Destination]:
     """The refund with an id of ours, or whose cancellation PortOne gave an id."""
     if not can(Permission.REFUND_READ):
         return
-    row_id = as_uuid(name)
-    is_named = Refund.cancellation_id == name
-    found = select(Refund).where(is_named if row_id is None else or_(Refund.id == row_id, is_named))
+    found = select(Refund).where(is_named(name, Refund.id, Refund.cancellation_id))
     for refund in db.session.scalars(found.limit(2)):
         url = url_for("refunds.show", refund_id=refund.id)
-        why = _("Refund ID") if refund.id == row_id else _("Cancellation ID")
+        why = _("Cancellation ID") if refund.cancellation_id == name else _("Refund ID")
         yield Destination(url, _("Refund"), refund.payment.order_name or refund.payment.payment_id, why)

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from flask import url_for
 from flask_babel import gettext as _
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from app.access.guards import can
 from app.access.permissions import Permission
 from app.extensions import db
-from app.payments.goto import Destination, as_uuid, contribute
+from app.payments.goto import Destination, contribute, is_named
 from app.payments.words import add_flag, add_word, label_choice
 from app.web.query_language import Word
 from app.webhooks.models import WebhookLog
@@ -34,9 +34,7 @@ def find_webhooks(name: str) -> Iterator[Destination]:
     """The message with PortOne's id of it, or ours."""
     if not can(Permission.WEBHOOK_READ):
         return
-    row_id = as_uuid(name)
-    is_named = WebhookLog.webhook_id == name
-    found = select(WebhookLog).where(is_named if row_id is None else or_(WebhookLog.id == row_id, is_named))
+    found = select(WebhookLog).where(is_named(name, WebhookLog.id, WebhookLog.webhook_id))
     for log in db.session.scalars(found.limit(2)):
         url = url_for("webhooks.show", webhook_log_id=log.id)
         yield Destination(url, _("Webhook"), log.webhook_type or "", _("Webhook ID"))
