@@ -35,6 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _add_extensions(app, settings)
     _add_web(app)
     _add_blueprints(app)
+    _teach_search()
     _add_commands(app)
     return app
 
@@ -151,6 +152,13 @@ def _add_blueprints(app: Flask) -> None:
         settings.settings,
     ):
         app.register_blueprint(blueprint)
+
+
+def _teach_search() -> None:
+    """Let the search box of payments know what stands above them: refunds, webhooks, billing keys."""
+    import app.billing_keys.finding
+    import app.refunds.finding
+    import app.webhooks.finding  # noqa: F401
 
 
 def _add_commands(app: Flask) -> None:

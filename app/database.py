@@ -11,6 +11,7 @@ from uuid import UUID
 
 import uuid_utils.compat
 from flask import g, has_request_context
+from flask_babel import gettext as _
 from sqlalchemy import (
     JSON,
     Connection,
@@ -29,13 +30,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from app.errors import DomainError
 from app.extensions import db
 
 Row = TypeVar("Row")
@@ -208,6 +210,51 @@ def give_way() -> None:
         sleep(3 * BUSY_LOOK_SECONDS)
 
 
+class TookTooLong(DomainError):
+    """What was asked of the database was given up after its time was over; nothing was changed."""
+
+    status = 503
+
+
+@contextmanager
+def no_longer_than(seconds: float) -> Iterator[None]:
+    """Give up what is read inside after so long; raises `TookTooLong`, with the transaction rolled back."""
+    connection = db.session.connection()
+    bound = _bound_sqlite if connection.dialect.name == "sqlite" else _bound_postgresql
+    try:
+        with bound(connection, seconds):
+            yield
+    except DBAPIError as problem:
+        if not _is_given_up(problem):
+            raise
+        db.session.rollback()
+        raise TookTooLong(
+            _("This takes too long to find. Narrow it with a period or another word.")
+        ) from problem
+
+
+@contextmanager
+def _bound_sqlite(connection: Connection, seconds: float) -> Iterator[None]:
+    raw: Any = connection.connection.driver_connection
+    end = monotonic() + seconds
+    raw.set_progress_handler(lambda: monotonic() > end, 20_000)  # every so many steps of its machine
+    try:
+        yield
+    finally:
+        raw.set_progress_handler(None, 0)
+
+
+@contextmanager
+def _bound_postgresql(connection: Connection, seconds: float) -> Iterator[None]:
+    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
+    yield
+    connection.exec_driver_sql("SET LOCAL statement_timeout TO DEFAULT")
+
+
+def _is_given_up(problem: DBAPIError) -> bool:
+    return getattr(problem.orig, "sqlstate", None) == "57014" or str(problem.orig) == "interrupted"
+
+
 def lock(model: type[Row], key: Any) -> Row:
     """Read one row and keep others from changing it until the commit.
 
@@ -244,6 +291,15 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
         f"busy_timeout = {BUSY_MILLISECONDS}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("split_part", 3, _split_part, deterministic=True)
+
+
+def _split_part(text: str | None, separator: str, number: int) -> str | None:
+    """PostgreSQL's function of this name."""
+    if text is None:
+        return None
+    parts = text.split(separator)
+    return parts[number - 1] if number <= len(parts) else ""
 
 
 def act_as(role: str, user_id: UUID | None = None) -> None:
