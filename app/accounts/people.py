@@ -169,7 +169,7 @@ def list_admins() -> Sequence[User]:
     """Everybody with a role to sign in with, those who may not any more last."""
     return db.session.scalars(
         select(User)
-        .where(User.role.in_(queries.SIGN_IN_ROLES))
+        .where(User.role.in_(queries.SIGN_IN_ROLES), User.email.is_not(None))
         .order_by(User.is_active.desc(), User.role.desc(), User.name, User.id)
     ).all()
 
@@ -187,10 +187,26 @@ def list_open_invitations() -> Sequence[Invitation]:
     ).all()
 
 
+def machine_of(name: str) -> User:
+    """The user in whose name a program acts: an admin in what it may do, who cannot sign in. Commits."""
+    full_name = f"API · {name}"[:200]
+    found = select(User).where(User.name == full_name, User.role == Role.ADMIN, User.email.is_(None))
+    known = db.session.scalar(found.limit(1))
+    if known is None:
+        lock_name(_EVERYBODY)
+        known = db.session.scalar(found.limit(1))
+    if known is None:
+        known = User(id=new_id(), name=full_name, role=Role.ADMIN.value)
+        db.session.add(known)
+        audit.record("account.created", "user", known.id, after={"name": full_name, "role": known.role})
+    db.session.commit()
+    return known
+
+
 def _hold_admin(user_id: UUID) -> User:
     lock_name(_EVERYBODY)
     user = db.session.get(User, user_id, populate_existing=True)
-    if user is None or user.role not in queries.SIGN_IN_ROLES:
+    if user is None or user.role not in queries.SIGN_IN_ROLES or user.email is None:
         db.session.rollback()
         raise NotFound(_("There is no such admin."))
     return user

@@ -65,7 +65,7 @@ def verify(payment_id: str, *, caller: Caller) -> messages.PaymentAnswer:
     Raises `Problem` where they differ, which is in the audit trail then: the order must not be fulfilled.
     """
     _get_expected(payment_id)
-    _sync(payment_id)
+    sync(payment_id)
     payment = get_payment(payment_id)
     differences = differences_of(payment)
     if differences:
@@ -158,7 +158,8 @@ def _get_expected(payment_id: str) -> Payment:
     return payment
 
 
-def _sync(payment_id: str) -> None:
+def sync(payment_id: str) -> None:
+    """Read a payment from PortOne. Commits. Raises `Problem` where PortOne refuses or does not answer."""
     try:
         sync_payment(payment_id)
     except PortOneRefused as refusal:

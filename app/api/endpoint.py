@@ -1,8 +1,8 @@
 """The four operations at their addresses."""
 
-from flask import Blueprint
+from flask import Blueprint, request
 
-from app.api import checkout, messages, problems
+from app.api import cancelling, checkout, messages, problems
 from app.api.models import Scope
 from app.api.operations import Operation, operation
 from app.api.tokens import Caller
@@ -56,3 +56,26 @@ def verify(wish: messages.VerifyRequest, caller: Caller) -> tuple[messages.Payme
 def confirm(wish: messages.ConfirmRequest, caller: Caller) -> tuple[messages.PaymentAnswer, int]:
     """Approve a payment at what was initialized."""
     return checkout.confirm(wish, caller=caller), 200
+
+
+@operation(
+    endpoint,
+    Operation(
+        "cancel",
+        Scope.CANCEL,
+        messages.CancelRequest,
+        messages.CancelAnswer,
+        (
+            problems.PAYMENT_UNKNOWN,
+            problems.REFUND_REFUSED,
+            problems.REFUND_FAILED,
+            problems.PORTONE_REFUSED,
+        ),
+        "Give money back",
+        statuses=(200, 202),
+        is_keyed=True,
+    ),
+)
+def cancel(wish: messages.CancelRequest, caller: Caller) -> tuple[messages.CancelAnswer, int]:
+    """Give money back by the same rules as at the refund desk."""
+    return cancelling.cancel(wish, request.headers.get("Idempotency-Key"), caller=caller)

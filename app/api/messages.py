@@ -129,21 +129,19 @@ class CancelRequest(_Asked):
         None, ge=0, le=MAX_AMOUNT, description="What the store believes is left; another balance is a 409."
     )
     refund_account: RefundAccount | None = None
+    refund_email: str | None = Field(None, max_length=320, description="For Triple-A alone.")
 
 
 class CancelAnswer(_Message):
-    """Where the refund stands; 200 when it is decided, 202 while it is not."""
+    """Where the refund stands: 200 once the money is on its way back, 202 while that is open."""
 
     refund_id: str
     payment_id: str
-    status: Literal[
-        "awaiting_approval", "sending", "uncertain", "requested", "succeeded", "failed", "rejected"
-    ]
+    status: Literal["awaiting_approval", "sending", "uncertain", "requested", "succeeded"]
     amount: int
     currency: str
     refundable_amount: int
     cancellation_id: str | None = None
-    problem: str | None = Field(None, description="PortOne's error type, or a word of Portico's.")
 
 
 class FieldError(_Message):

@@ -31,12 +31,14 @@ MALFORMED = Kind("malformed", 400, N_("The request is not JSON"))
 UNAUTHORIZED = Kind("unauthorized", 401, N_("A valid bearer token is needed"))
 OUT_OF_SCOPE = Kind("out-of-scope", 403, N_("The token may not be used for this"))
 NOT_INITIALIZED = Kind("not-initialized", 404, N_("This payment was not initialized here"))
+PAYMENT_UNKNOWN = Kind("payment-unknown", 404, N_("Nobody knows this payment"))
 CONFLICTING_CONTENT = Kind(
     "conflicting-content", 409, N_("This paymentId was initialized with other content")
 )
 ALREADY_PAID = Kind("already-paid", 409, N_("This payment is already paid"))
 MISMATCH = Kind("mismatch", 409, N_("The payment is not what was initialized"))
 REFUND_REFUSED = Kind("refund-refused", 409, N_("The refund cannot be made"))
+REFUND_FAILED = Kind("refund-failed", 409, N_("The refund was refused"))
 TOO_LARGE = Kind("too-large", 413, N_("The request is too large"))
 UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, N_("Send application/json"))
 INVALID = Kind("invalid", 422, N_("Some fields cannot be used"))
@@ -49,10 +51,12 @@ KINDS = (
     UNAUTHORIZED,
     OUT_OF_SCOPE,
     NOT_INITIALIZED,
+    PAYMENT_UNKNOWN,
     CONFLICTING_CONTENT,
     ALREADY_PAID,
     MISMATCH,
     REFUND_REFUSED,
+    REFUND_FAILED,
     TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     INVALID,

@@ -42,6 +42,13 @@ def refundable_tax_free(payment: Payment, *, besides: UUID | None = None) -> int
     return min(max(left, 0), refundable(payment, besides=besides))
 
 
+def usual_tax_free(amount: int, *, refundable: int, tax_free: int) -> int:
+    """The tax-free part of a refund of `amount`: its share of what is left, within bounds."""
+    if not refundable:
+        return 0
+    return max(amount * tax_free // refundable, amount - (refundable - tax_free))
+
+
 def has_vat(payment: Payment) -> bool:
     """Whether the payment was charged with VAT, so that a refund of it has a VAT part."""
     snapshot = snapshot_of(payment)

@@ -112,11 +112,9 @@ class RefundForm(AccountChoiceForm):
         """The tax-free part of it: as typed, or its share of what is left, within bounds."""
         if self.kind.data != FULL and self.tax_free_amount.data is not None:
             return cast(int, self.tax_free_amount.data)
-        if not self.refundable:
-            return 0
-        share = self.wished_amount * self.refundable_tax_free // self.refundable
-        taxable_left = self.refundable - self.refundable_tax_free
-        return max(share, self.wished_amount - taxable_left)
+        return balance.usual_tax_free(
+            self.wished_amount, refundable=self.refundable, tax_free=self.refundable_tax_free
+        )
 
     @property
     def asks_retain_option(self) -> bool:
