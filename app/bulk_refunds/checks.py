@@ -26,6 +26,7 @@ from app.payments.models import Payment
 from app.portone.banks import bank_code
 from app.refunds import balance, rules
 from app.refunds.forms import FULL, PARTIAL, RefundForm
+from app.refunds.rulebook import WARN
 
 #: How people write "everything that is refundable".
 ALL = frozenset({"", "전액", "전체", "all", "full"})
@@ -121,8 +122,13 @@ class Checker:
             row.account_bank, row.account_holder = wish.account.bank, wish.account.holder_name
             row.account_last_digits = wish.account.number[-4:]
         row.wish_sealed = vault().seal(json.dumps(asdict(wish), ensure_ascii=False, default=str))
-        excess = safeguards.find_excess(self.uploader, wish.amount, payment.currency)
-        judgement.problems += [excess] if excess else []
+        refusals = (
+            rules.find_obstacle(payment, wish.amount),
+            safeguards.find_excess(self.uploader, wish.amount, payment.currency),
+        )
+        judgement.problems += filter(None, refusals)
+        broken = rules.rules_broken(payment, wish.amount)
+        judgement.warnings += [str(rule.sentence) for rule in broken if rule.severity == WARN]
 
     def _look_twice(
         self, judgement: Judgement, row: RefundBatchRow, cells: dict[str, Cell], payment: Payment

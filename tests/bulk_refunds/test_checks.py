@@ -157,6 +157,13 @@ def test_a_test_channel_and_a_limit_are_told(upload, simulator, super_admin):
     assert [(row.level, row.is_test) for row in rows] == [(Level.WARNED, True), (Level.BAD, False)]
 
 
+def test_a_rule_that_warns_is_told_beside_the_row(upload, simulator):
+    long_ago = clock.now() - timedelta(days=400)
+    payment = make_payment(simulator, requested_at=long_ago)
+    row = check(upload, (payment.payment_id, "", "변심"))[0]
+    assert (row.level, "1년" in row.findings[0]) == (Level.WARNED, True)
+
+
 def test_mixed_tax_is_shared_out_as_for_a_single_refund(upload, simulator):
     payment = make_payment(simulator, total=10_000, tax_free=4_000)
     row = check(upload, (payment.payment_id, "5,000", "변심"))[0]
