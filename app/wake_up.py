@@ -1,7 +1,8 @@
 """Tell waiting workers at once that there is something to do: PostgreSQL's LISTEN, beside their own looking.
 
-Triggers of the database send NOTIFY with the commit of what waits. A worker that is not told, because the
-connection is lost or the database is SQLite, finds it by looking.
+NOTIFY is sent with the commit of what waits: by the intake of webhooks, which comes in bursts and tells of
+many at once, and by a trigger for jobs. A worker that is not told, because the connection is lost or the
+database is SQLite, finds it by looking.
 """
 
 import logging
@@ -12,7 +13,7 @@ from typing import Self
 import psycopg
 from sqlalchemy import URL
 
-#: What the triggers call.
+#: What NOTIFY is sent to; the trigger names it too.
 CHANNEL = "portico_work"
 #: How often a listener sees whether it is to end.
 LISTEN_SECONDS = 0.5

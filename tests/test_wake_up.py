@@ -23,6 +23,7 @@ def woken(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Eve
     if db.engine.dialect.name != "postgresql":
         pytest.skip("SQLite tells nobody: a worker looks")
     monkeypatch.setattr(wake_up, "RECONNECT_SECONDS", 0.1)
+    app.extensions.pop("webhook_intake", None)  # nobody was told a moment ago
     event = threading.Event()
     with Listener(db.engine.url, event.set) as listener:
         wait_until(lambda: listener.is_listening and event.is_set())

@@ -105,7 +105,7 @@ class Transport:
                 is_late = self._monotonic() + wait > deadline
                 if attempt == ATTEMPTS or is_late or not _may_repeat(call, uncertain):
                     raise
-                _log.info("%s to PortOne: %s; trying again in %.1f s", call.method, uncertain, wait)
+                _log.debug("%s to PortOne: %s; trying again in %.1f s", call.method, uncertain, wait)
                 self._sleep(wait)
         raise AssertionError("the last attempt answers or raises")
 

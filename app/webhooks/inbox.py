@@ -20,6 +20,7 @@ from app.encryption import vault
 from app.extensions import db
 from app.portone.meanings import N_
 from app.portone.webhooks import WebhookEvent
+from app.wake_up import CHANNEL
 from app.webhooks.contents import beginning, kept_body, kept_headers, readable_part
 from app.webhooks.models import WebhookLog, WebhookStatus
 
@@ -27,6 +28,9 @@ from app.webhooks.models import WebhookLog, WebhookStatus
 REJECTED_KEPT = 1_000
 #: A process keeps so many of them at once and so many a second on; the rest is added to one that is kept.
 REJECTED_AT_ONCE, REJECTED_PER_SECOND = 50, 5.0
+
+#: Workers are told of messages this often at most: one that was woken looks for more by itself.
+TELL_SECONDS = 0.1
 
 #: Why a message is not authentic, or not readable, by the reason `portone.webhooks` gives.
 REJECTIONS = {
@@ -140,6 +144,7 @@ class Intake:
     def __init__(self) -> None:
         self._turn = threading.Lock()
         self._waiting: deque[_Letter] = deque()
+        self._told_at = float("-inf")
 
     def store(self, message: dict[str, Any]) -> None:
         """Store a message, once by its `webhook_id`; raises what the database raises."""
@@ -162,6 +167,9 @@ class Intake:
         messages = sorted((letter.message for letter in letters), key=itemgetter("webhook_id"))
         with db.engine.begin() as connection:
             connection.execute(_insert_once(connection.dialect.name), messages)
+            if connection.dialect.name == "postgresql" and monotonic() - self._told_at > TELL_SECONDS:
+                connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+                self._told_at = monotonic()
         for letter in letters:
             letter.is_stored = True
 

@@ -1,4 +1,4 @@
-"""Tell workers of new work: PostgreSQL notifies with the commit of a webhook or a job."""
+"""Tell workers of new jobs: PostgreSQL notifies with their commit."""
 
 from alembic import op
 
@@ -6,8 +6,6 @@ revision = "0014"
 down_revision = "0013"
 branch_labels = None
 depends_on = None
-
-TABLES = ("webhook_logs", "jobs")
 
 
 def is_sqlite() -> bool:
@@ -23,16 +21,14 @@ def upgrade() -> None:
         BEGIN PERFORM pg_notify('portico_work', ''); RETURN NULL; END $$
         """
     )
-    for table in TABLES:
-        op.execute(
-            f"CREATE TRIGGER {table}_tell_workers AFTER INSERT ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION tell_workers()"
-        )
+    op.execute(
+        "CREATE TRIGGER jobs_tell_workers AFTER INSERT ON jobs "
+        "FOR EACH STATEMENT EXECUTE FUNCTION tell_workers()"
+    )
 
 
 def downgrade() -> None:
     if is_sqlite():
         return
-    for table in TABLES:
-        op.execute(f"DROP TRIGGER {table}_tell_workers ON {table}")
+    op.execute("DROP TRIGGER jobs_tell_workers ON jobs")
     op.execute("DROP FUNCTION tell_workers()")
