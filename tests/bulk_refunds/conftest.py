@@ -3,11 +3,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from flask import Flask
 
 from app.accounts.models import User
 from app.bulk_refunds import queries, service, uploading
 from app.extensions import db
 from app.jobs import service as jobs
+from tests.factories import make_user
 
 Upload = Callable[..., UUID]
 
@@ -21,6 +23,12 @@ def upload(admin: User) -> Upload:
         return uploading.upload(data, file_name="환불.csv", default_reason=reason, by=by)
 
     return send
+
+
+@pytest.fixture
+def second_owner(app: Flask) -> User:
+    """Whom a threshold needs besides: two people have to be able to approve."""
+    return make_user(role="super_admin", email="second@example.com")
 
 
 def rows_of(batch_id: UUID) -> list[Any]:

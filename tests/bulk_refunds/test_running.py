@@ -256,7 +256,7 @@ def test_a_sum_that_is_not_what_was_seen_confirms_nothing(upload, simulator, adm
         confirm(batch_id, admin)
 
 
-def test_above_the_threshold_somebody_else_decides(upload, simulator, admin, super_admin):
+def test_above_the_threshold_somebody_else_decides(upload, simulator, admin, super_admin, second_owner):
     settings.change({"refund_approval_threshold": {"KRW": 1_500}}, by=super_admin)
     batch_id = upload(csv_of(*[(each.payment_id, "1,000", "변심") for each in payments_of(simulator, 2)]))
     assert confirm(batch_id, admin) == BatchStatus.AWAITING_APPROVAL
@@ -271,7 +271,7 @@ def test_above_the_threshold_somebody_else_decides(upload, simulator, admin, sup
     assert queries.get_batch(batch_id).decided_by == super_admin.id
 
 
-def test_one_large_row_is_enough_to_need_a_second_person(upload, simulator, super_admin):
+def test_one_large_row_is_enough_to_need_a_second_person(upload, simulator, super_admin, second_owner):
     settings.change({"refund_approval_threshold": {"KRW": 5_000}}, by=super_admin)
     batch_id = upload(csv_of((make_payment(simulator).payment_id, "5,001", "변심")), by=super_admin)
     assert confirm(batch_id, super_admin) == BatchStatus.AWAITING_APPROVAL
@@ -279,7 +279,9 @@ def test_one_large_row_is_enough_to_need_a_second_person(upload, simulator, supe
         service.approve(batch_id, note="", by=super_admin)
 
 
-def test_whoever_uploaded_cannot_approve_what_a_colleague_confirmed(upload, simulator, admin, super_admin):
+def test_whoever_uploaded_cannot_approve_what_a_colleague_confirmed(
+    upload, simulator, admin, super_admin, second_owner
+):
     settings.change({"refund_approval_threshold": {"KRW": 1}}, by=super_admin)
     batch_id = upload(csv_of((make_payment(simulator).payment_id, "", "변심")), by=super_admin)
     confirm(batch_id, admin)
@@ -287,7 +289,7 @@ def test_whoever_uploaded_cannot_approve_what_a_colleague_confirmed(upload, simu
         service.approve(batch_id, note="", by=super_admin)
 
 
-def test_a_rejected_batch_never_runs(upload, simulator, admin, super_admin):
+def test_a_rejected_batch_never_runs(upload, simulator, admin, super_admin, second_owner):
     settings.change({"refund_approval_threshold": {"KRW": 1}}, by=super_admin)
     batch_id = upload(csv_of((make_payment(simulator).payment_id, "", "변심")))
     confirm(batch_id, admin)

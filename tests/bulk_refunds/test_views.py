@@ -197,7 +197,7 @@ def test_the_same_file_twice_is_told(signed_in, simulator):
     assert f'href="{first}"' in page
 
 
-def test_a_second_person_approves_on_the_page(client, simulator, admin, super_admin):
+def test_a_second_person_approves_on_the_page(client, simulator, admin, super_admin, second_owner):
     settings.change({"refund_approval_threshold": {"KRW": 1}}, by=super_admin)
     client.sign_in(admin)
     address = send(client, csv_of((make_payment(simulator).payment_id, "", "변심"))).location
