@@ -97,10 +97,11 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 
 def _add_web(app: Flask) -> None:
     from app.access import guards
-    from app.web import assets, error_pages, filters, requests
+    from app.web import assets, error_pages, filters, lists, requests
 
     assets.init_app(app)
     filters.init_app(app)
+    lists.init_app(app)
     guards.init_app(app)
     requests.init_app(app)
     error_pages.init_app(app)
@@ -114,6 +115,7 @@ def _add_blueprints(app: Flask) -> None:
     from app.api import views as api_pages
     from app.audit import views as audit
     from app.billing_keys import views as billing_keys
+    from app.exports import views as exports
     from app.overview import views as overview
     from app.payments import views as payments
     from app.refunds import account_entry
@@ -137,6 +139,7 @@ def _add_blueprints(app: Flask) -> None:
         billing_keys.billing_keys,
         api.endpoint,
         api_pages.pages,
+        exports.exports,
     ):
         app.register_blueprint(blueprint)
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -164,6 +166,17 @@ def begin_writing() -> None:
     page has read so far is let go and read again under the lock. Elsewhere it changes nothing.
     """
     if g.get("reads_only"):
+        db.session.rollback()
+        g.reads_only = False
+
+
+@contextmanager
+def only_reading() -> Iterator[None]:
+    """Look, between two steps of long work, without taking a writer's turn on SQLite; nothing stays open."""
+    g.reads_only = True
+    try:
+        yield
+    finally:
         db.session.rollback()
         g.reads_only = False
 

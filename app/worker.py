@@ -22,6 +22,7 @@ from flask import Flask, g
 from sqlalchemy import ColumnElement, delete, func, select, text, update
 
 from app import clock, leases
+from app.exports import service as exports
 from app.extensions import db
 from app.jobs import service as jobs
 from app.jobs.models import Job
@@ -188,6 +189,7 @@ INBOXES = (refund_inbox, closure_inbox, webhook_inbox, job_inbox)
 DUTIES = (
     Duty("payments in motion", 5.0, sync_payments_in_motion),
     Duty("refund accounts", 60.0, account_keeping.erase_old_accounts),
+    Duty("expired exports", 60.0, exports.erase_expired),
 )
 
 

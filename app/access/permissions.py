@@ -31,6 +31,12 @@ class Permission(StrEnum):
     API_TOKEN_MANAGE = "api_token:manage"  # noqa: S105 - no secret
     ADMIN_MANAGE = "admin:manage"
     AUDIT_READ = "audit:read"
+    EXPORT_CREATE = "export:create"
+    EXPORT_UNMASKED = "export:unmasked"
+    EXPORT_READ_ALL = "export:read_all"
+    VIEW_SAVE = "view:save"
+    VIEW_SHARE = "view:share"
+    VIEW_MANAGE = "view:manage"
 
 
 #: What a super admin alone may do: people, what tells of them, and what goes past a rule or a mask.
@@ -39,8 +45,11 @@ _OWNERS = frozenset(
         Permission.ADMIN_MANAGE,
         Permission.API_TOKEN_MANAGE,
         Permission.AUDIT_READ,
+        Permission.EXPORT_READ_ALL,
+        Permission.EXPORT_UNMASKED,
         Permission.REFUND_OVERRIDE,
         Permission.REFUND_REVEAL_ACCOUNT,
+        Permission.VIEW_MANAGE,
     }
 )
 

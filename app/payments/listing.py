@@ -143,6 +143,18 @@ def count_without_period(filters: PaymentFilters) -> int:
     return capped_count(select(on.id).where(*_conditions(wider, on)))
 
 
+def select_matches(filters: PaymentFilters, *columns: Any) -> Select[Any]:
+    """Columns of every payment the filters find, in no order: for files and totals, which leave none out."""
+    statement = select(*columns).select_from(Payment).where(*_conditions(filters, Payment))
+    text = filters.text
+    if not text.words:
+        return statement
+    has_tokens = [text.has_tokens()] if text.tokens else []
+    return statement.join(PaymentSearch, PaymentSearch.payment_id == Payment.id).where(
+        *has_tokens, *text.confirms()
+    )
+
+
 def _find_page(filters: PaymentFilters, after: str | None) -> tuple[Page[Payment], int | None]:
     text = filters.text
     if not text.words:

@@ -11,7 +11,7 @@ from app.access.guards import require
 from app.access.permissions import Permission
 from app.errors import NotFound
 from app.extensions import db, portone
-from app.payments import listing, queries, service
+from app.payments import exporting, listing, queries, service
 from app.payments.actions import action, find_action
 from app.payments.changes import FIELD_NAMES, words_of_changes
 from app.payments.forms import NoteForm, PaymentFilterForm, looks_like_billing_key
@@ -128,6 +128,7 @@ def _list_page(form: PaymentFilterForm, *, status: int = 200, **found: Any) -> A
         fragment=fragment,
         status=status,
         form=form,
+        listing=exporting.PAYMENTS,
         names_of=_names_of,
         looked_through=listing.LOOKED_THROUGH,
         synced_at=queries.last_synced_at(),

@@ -162,6 +162,14 @@ _LABELS: dict[str, dict[str, Label]] = {
         "SEVEN_ELEVEN": Label(_l("7-Eleven")),
         "SEICOMART": Label(_l("Seicomart")),
     },
+    "job_status": {
+        "waiting": Label(_l("Waiting for a worker"), "calm", "hourglass-split"),
+        "running": Label(_l("Under way"), "calm", "arrow-repeat"),
+        "paused": Label(_l("Paused"), "wait", "pause-circle"),
+        "done": Label(_l("Done"), "good", "check-circle-fill"),
+        "failed": Label(_l("Could not go on"), "bad", "x-circle-fill"),
+        "stopped": Label(_l("Stopped"), "plain", "stop-circle"),
+    },
     "role": {
         "super_admin": Label(_l("Super admin"), icon="person-gear"),
         "admin": Label(_l("Admin"), icon="person"),

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from flask_babel import gettext as _
+from sqlalchemy import Row as RowOf
 from sqlalchemy import Select, func, literal, literal_column, select, tuple_
 
 from app.errors import DomainError
@@ -45,16 +46,23 @@ def list_page(
     rows are the first thing selected, else whole result rows. Raises `DomainError` (400) for a cursor
     that is none.
     """
+    found = list_rows(statement, clock=clock, key=key, after=after, size=size + 1)
+    shown = found[:size]
+    rows = [row[0] for row in shown] if scalars else shown
+    return Page(rows, cursor_of(shown[-1]) if len(found) > size else None)
+
+
+def list_rows(
+    statement: Select[Any], *, clock: Any, key: Any, after: str | None, size: int
+) -> Sequence[RowOf[Any]]:
+    """Up to `size` result rows of `statement` after a cursor, in the order of `list_page`."""
     if after:
         moment, row_id = read_cursor(after)
         statement = statement.where(
             tuple_(clock, key) < tuple_(literal(moment, clock.type), literal(row_id, key.type))
         )
     statement = statement.add_columns(clock.label("page_clock"), key.label("page_key"))
-    found = db.session.execute(statement.order_by(clock.desc(), key.desc()).limit(size + 1)).all()
-    shown = found[:size]
-    rows = [row[0] for row in shown] if scalars else shown
-    return Page(rows, _cursor(shown[-1]) if len(found) > size else None)
+    return db.session.execute(statement.order_by(clock.desc(), key.desc()).limit(size)).all()
 
 
 def capped_count(statement: Select[Any], cap: int = COUNT_CAP) -> int:
@@ -64,7 +72,8 @@ def capped_count(statement: Select[Any], cap: int = COUNT_CAP) -> int:
     return db.session.scalar(select(func.count()).select_from(found)) or 0
 
 
-def _cursor(row: Any) -> str:
+def cursor_of(row: Any) -> str:
+    """The cursor of the rows after one that `list_rows` found."""
     text = f"{row.page_clock.isoformat()} {row.page_key}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 

@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 import xlsxwriter
 
@@ -77,24 +76,23 @@ class Workbook:
     """An XLSX file that is written row by row; a full sheet is followed by another, so no row is left out."""
 
     def __init__(
-        self, file: IO[bytes], title: str, headings: Sequence[str], *, rows_of_sheet: int = SHEET_ROWS
+        self,
+        file: str | IO[bytes],
+        title: str,
+        headings: Sequence[str],
+        *,
+        folder: str | None = None,
+        rows_of_sheet: int = SHEET_ROWS,
     ) -> None:
-        self._book = xlsxwriter.Workbook(file, {"constant_memory": True})
+        self._book = xlsxwriter.Workbook(file, {"constant_memory": True, "tmpdir": folder})
         self._bold = self._book.add_format({"bold": True})
         self._moment = self._book.add_format({"num_format": _MOMENT_FORMAT})
-        self._places = {
-            places: self._book.add_format({"num_format": "#,##0" + (f".{'0' * places}" if places else "")})
-            for places in range(5)
-        }
+        self._places = [self._book.add_format({"num_format": _number_format(places)}) for places in range(5)]
         self._title, self._headings, self._rows_of_sheet = title, headings, rows_of_sheet
         self._begin_sheet()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Put the sheets, which lie in `folder` until then, into the file."""
         self._book.close()
 
     def write(self, row: Sequence[Cell]) -> None:
@@ -122,8 +120,7 @@ class Workbook:
         elif isinstance(cell, datetime):
             self._write_moment(column, cell)
         elif _is_exact(cell):
-            places = -int(cell.as_tuple().exponent) if isinstance(cell, Decimal) else 0
-            self._sheet.write_number(self._next_row, column, cell, self._places.get(max(places, 0)))
+            self._sheet.write_number(self._next_row, column, cell, self._places[_places_of(cell)])
         else:
             self._sheet.write_string(
                 self._next_row, column, f"{cell:f}" if isinstance(cell, Decimal) else str(cell)
@@ -141,6 +138,14 @@ class Workbook:
 def _xlsx_text(text: str) -> str:
     safe = safe_text(text)
     return safe if len(safe) <= CELL_CHARACTERS else f"{safe[: CELL_CHARACTERS - 1]}…"
+
+
+def _number_format(places: int) -> str:
+    return "#,##0" + (f".{'0' * places}" if places else "")
+
+
+def _places_of(number: int | Decimal) -> int:
+    return -int(number.as_tuple().exponent) if isinstance(number, Decimal) else 0
 
 
 def _is_exact(number: int | Decimal) -> bool:

@@ -32,9 +32,10 @@ def read_csv(text: str) -> list[list[str]]:
 def read_xlsx(rows: list[list[object]], **options: int) -> list[list[list[object]]]:
     """The sheets of a workbook with these rows, each as its rows."""
     file = io.BytesIO()
-    with Workbook(file, "결제", ["제목"], **options) as book:
-        for row in rows:
-            book.write(row)
+    book = Workbook(file, "결제", ["제목"], **options)
+    for row in rows:
+        book.write(row)
+    book.close()
     return [
         [list(row) for row in sheet.iter_rows(values_only=True)] for sheet in load_workbook(file).worksheets
     ]

@@ -1,0 +1,131 @@
+"""What lists have in common, so that exports and saved views are written once for all of them.
+
+A domain registers its lists here, from above. A list is known by its name, its filters are read from its
+address by its form, and its rows are selected by those filters, for a file in another shape than for a page.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from flask import Flask, request, url_for
+from flask_babel import gettext as _
+from sqlalchemy import Select
+from werkzeug.datastructures import MultiDict
+
+from app.errors import DomainError, NotFound
+from app.web.forms import Form
+from app.web.spreadsheets import Cell
+
+#: What stands in the address of a list and narrows nothing: where one is in it, and what is shown beside it.
+_NO_FILTERS = frozenset({"after", "list", "view", "totals", "csrf_token"})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the file of a list: `value` of a row is its cell.
+
+    `mask` hides a personal text; without one the column holds nothing personal.
+    """
+
+    heading: Any
+    value: Callable[[Any], Cell]
+    mask: Callable[[str], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list. `rows` answers a selection of what `columns` read, for the filters that `form` reads.
+
+    `clock` (never NULL) and `key` (a UUID) order a file, the newest first. The less a clock changes, the
+    better: a row whose clock moves while a file is written may be missed by it, or be in it twice.
+    """
+
+    name: str
+    title: Any
+    endpoint: str
+    permission: str
+    form: Callable[[Any], Any]
+    rows: Callable[[Any], Select[Any]]
+    clock: Any
+    key: Any
+    columns: tuple[Column, ...]
+
+    def filters(self, query: str) -> Any:
+        """The filters that stand in an address; raises DomainError (422) for those that cannot be used."""
+        form = self.read(query)
+        if not form.validate():
+            raise DomainError(form.first_error or _("These filters cannot be used."), status=422)
+        return form.filters()
+
+    def read(self, query: str) -> Any:
+        """The form over the query of an address."""
+        return self.form(MultiDict(parse_qsl(query, keep_blank_values=True)))
+
+
+_listings: dict[str, Listing] = {}
+
+
+def register(listing: Listing) -> Listing:
+    """Let exports and saved views know a list."""
+    _listings[listing.name] = listing
+    return listing
+
+
+def get_listing(name: str) -> Listing:
+    """The list with this name; raises NotFound."""
+    listing = _listings.get(name)
+    if listing is None:
+        raise NotFound(_("There is no such list."))
+    return listing
+
+
+def find_listing_at(endpoint: str | None) -> Listing | None:
+    """The list that a page shows."""
+    return next((listing for listing in _listings.values() if listing.endpoint == endpoint), None)
+
+
+def query_of(arguments: Mapping[str, Any]) -> str:
+    """The filters of a list's address in one spelling: the same filters make the same text."""
+    pairs = arguments.items(multi=True) if isinstance(arguments, MultiDict) else arguments.items()
+    return urlencode(sorted((name, value) for name, value in pairs if value and name not in _NO_FILTERS))
+
+
+def words_of_filters(form: Form) -> list[tuple[str, str]]:
+    """What filters say, for people: the label of each field that narrows, and what was chosen or typed."""
+    return [(str(field.label.text), text) for field in form if (text := _in_words(field))]
+
+
+def _in_words(field: Any) -> str:
+    if field.type == "BooleanField":
+        return _("Yes") if field.data else ""
+    if not field.raw_data or field.data in (None, "", []):
+        return ""
+    choices = {str(choice.value): str(choice.label) for choice in _choices(field)}
+    chosen = field.data if isinstance(field.data, list) else [field.data]
+    return ", ".join(choices.get(str(value), str(value)) for value in chosen)
+
+
+def _choices(field: Any) -> Iterable[Any]:
+    return getattr(field, "choices", None) or ()
+
+
+def export_url(listing: Listing) -> str:
+    """Where the list that is shown can be made a file, narrowed as it is."""
+    query = query_of(request.args)
+    return url_for("exports.new", list=listing.name) + (f"&{query}" if query else "")
+
+
+def init_app(app: Flask) -> None:
+    """Let templates lead from a list to its file."""
+    app.jinja_env.globals.update(export_url=export_url)
+
+
+def cells_of(columns: Sequence[Column], row: Any, *, is_unmasked: bool) -> Iterator[Cell]:
+    """The cells of a row, with personal data hidden unless `is_unmasked`."""
+    for column in columns:
+        cell = column.value(row)
+        if column.mask is not None and not is_unmasked and isinstance(cell, str):
+            cell = column.mask(cell)
+        yield cell
