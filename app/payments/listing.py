@@ -3,20 +3,19 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from babel.numbers import list_currencies
 from flask import current_app
-from sqlalchemy import CTE, ColumnElement, Select, and_, false, func, literal, or_, select, tuple_
+from sqlalchemy import CTE, ColumnElement, Select, func, literal, select, tuple_
 from sqlalchemy.orm import load_only
 
 from app.config import Settings
 from app.extensions import db
-from app.money import MAX_AMOUNT, decimals
 from app.payments.models import Cancellation, Payment, PaymentSearch
 from app.payments.search import TextQuery
+from app.web.amount_range import is_amount_within
 from app.web.pagination import Page, capped_count, list_page, read_cursor
 
 #: The clocks a period can be meant by, and the column each is read from.
@@ -81,11 +80,6 @@ WALKED = 5_000
 
 #: How many payments, the newest, are looked through for a text of one or two letters, which no index knows.
 LOOKED_THROUGH = 20_000
-
-#: Currencies by their decimals; those that are not here have two.
-_CURRENCIES_OF = {
-    places: sorted(code for code in list_currencies() if decimals(code) == places) for places in (0, 3, 4)
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +243,7 @@ def _conditions(filters: PaymentFilters, on: Any) -> list[ColumnElement[bool]]:
     ]
     found += _period(filters, on)
     if filters.least is not None or filters.most is not None:
-        found.append(_is_amount_within(filters.least, filters.most, on))
+        found.append(is_amount_within(filters.least, filters.most, on.currency, on.amount))
     if filters.currency:
         found.append(on.currency == filters.currency)
     if filters.flag:
@@ -275,26 +269,6 @@ def _period(filters: PaymentFilters, on: Any) -> list[ColumnElement[bool]]:
 def _within(filters: PaymentFilters, moment: Any) -> list[ColumnElement[bool]]:
     since = [moment >= filters.since] if filters.since else []
     return since + ([moment < filters.until] if filters.until else [])
-
-
-def _is_amount_within(least: Decimal | None, most: Decimal | None, on: Any) -> ColumnElement[bool]:
-    """Bounds in major units mean each payment's own currency: 30 is 30 won here and 30 dollars there."""
-    odd = [code for codes in _CURRENCIES_OF.values() for code in codes]
-    groups = [(places, on.currency.in_(codes)) for places, codes in _CURRENCIES_OF.items()]
-    return or_(
-        *(
-            and_(is_in_group, _is_minor_within(least, most, places, on.amount))
-            for places, is_in_group in [*groups, (2, on.currency.not_in(odd))]
-        )
-    )
-
-
-def _is_minor_within(
-    least: Decimal | None, most: Decimal | None, places: int, amount: ColumnElement[int]
-) -> ColumnElement[bool]:
-    low = int((least or Decimal(0)).scaleb(places).to_integral_value(ROUND_CEILING))
-    high = MAX_AMOUNT if most is None else int(most.scaleb(places).to_integral_value(ROUND_FLOOR))
-    return false() if low > MAX_AMOUNT else amount.between(low, min(high, MAX_AMOUNT))
 
 
 def _fields_found(payments: Iterable[Payment], text: TextQuery) -> dict[UUID, list[str]]:

@@ -111,6 +111,17 @@ def _choices(field: Any) -> Iterable[Any]:
     return getattr(field, "choices", None) or ()
 
 
+def list_url(endpoint: str, **changes: Any) -> str:
+    """The list at `endpoint` with the filters of this page, some of them changed; None takes one out."""
+    kept = MultiDict(parse_qsl(query_of(request.args)))
+    for name, value in changes.items():
+        kept.poplist(name)
+        if value is not None:
+            kept.add(name, value)
+    query = query_of(kept)
+    return url_for(endpoint) + (f"?{query}" if query else "?view=all")
+
+
 def export_url(listing: Listing) -> str:
     """Where the list that is shown can be made a file, narrowed as it is."""
     query = query_of(request.args)
@@ -119,7 +130,7 @@ def export_url(listing: Listing) -> str:
 
 def init_app(app: Flask) -> None:
     """Let templates lead from a list to its file."""
-    app.jinja_env.globals.update(export_url=export_url)
+    app.jinja_env.globals.update(export_url=export_url, list_url=list_url)
 
 
 def cells_of(columns: Sequence[Column], row: Any, *, is_unmasked: bool) -> Iterator[Cell]:
