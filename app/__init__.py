@@ -120,6 +120,7 @@ def _add_blueprints(app: Flask) -> None:
     from app.payments import views as payments
     from app.refunds import account_entry
     from app.refunds import views as refunds
+    from app.saved_views import views as saved_views
     from app.webhooks import endpoint
     from app.webhooks import views as webhooks
 
@@ -140,8 +141,10 @@ def _add_blueprints(app: Flask) -> None:
         api.endpoint,
         api_pages.pages,
         exports.exports,
+        saved_views.saved_views,
     ):
         app.register_blueprint(blueprint)
+    saved_views.init_app(app)
 
 
 def _add_commands(app: Flask) -> None:

@@ -122,15 +122,20 @@ def list_url(endpoint: str, **changes: Any) -> str:
     return url_for(endpoint) + (f"?{query}" if query else "?view=all")
 
 
-def export_url(listing: Listing) -> str:
-    """Where the list that is shown can be made a file, narrowed as it is."""
-    query = query_of(request.args)
-    return url_for("exports.new", list=listing.name) + (f"&{query}" if query else "")
+def query_here() -> str:
+    """The filters of the list that is shown."""
+    return query_of(request.args)
+
+
+def tool_url(endpoint: str, listing: Listing) -> str:
+    """Where something can be made of the list that is shown, narrowed as it is: a file, a saved view."""
+    query = query_here()
+    return url_for(endpoint, list=listing.name) + (f"&{query}" if query else "")
 
 
 def init_app(app: Flask) -> None:
-    """Let templates lead from a list to its file."""
-    app.jinja_env.globals.update(export_url=export_url, list_url=list_url)
+    """Let templates lead from a list to what can be made of it."""
+    app.jinja_env.globals.update(list_url=list_url, query_here=query_here, tool_url=tool_url)
 
 
 def cells_of(columns: Sequence[Column], row: Any, *, is_unmasked: bool) -> Iterator[Cell]:
