@@ -1,5 +1,6 @@
 """The list of billing keys as a file; the keys themselves are credentials and in no file."""
 
+from operator import attrgetter
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
@@ -10,7 +11,6 @@ from app.accounts.models import User
 from app.billing_keys.forms import BillingKeyFilterForm
 from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import BillingKeyFilters, select_billing_keys
-from app.web.filters import label
 from app.web.lists import Column, Listing, register
 from app.web.masks import masked_name, masked_number
 
@@ -49,17 +49,17 @@ BILLING_KEYS = register(
         key=BillingKey.id,
         columns=(
             Column(_l("Billing key"), lambda row: row.key_ending and f"…{row.key_ending}"),
-            Column(_l("Status"), lambda row: label(row.status, "billing_key_status")),
-            Column(_l("Payment method"), lambda row: row.method and label(row.method, "method")),
+            Column(_l("Status"), attrgetter("status"), kind="billing_key_status"),
+            Column(_l("Payment method"), attrgetter("method"), kind="method"),
             Column(_l("Number"), lambda row: row.card_number or row.method_summary, masked_number),
-            Column(_l("Card"), lambda row: row.card_company and label(row.card_company, "card_company")),
-            Column(_l("Card name"), lambda row: row.card_name),
-            Column(_l("PG"), lambda row: row.pg_provider and label(row.pg_provider, "pg")),
-            Column(_l("Customer ID"), lambda row: row.customer_id),
-            Column(_l("Customer name"), lambda row: row.customer_name, masked_name),
-            Column(_l("Issued at"), lambda row: row.registered_at),
-            Column(_l("Last used at"), lambda row: row.last_used_at),
-            Column(_l("Deleted at"), lambda row: row.deleted_at),
+            Column(_l("Card"), attrgetter("card_company"), kind="card_company"),
+            Column(_l("Card name"), attrgetter("card_name")),
+            Column(_l("PG"), attrgetter("pg_provider"), kind="pg"),
+            Column(_l("Customer ID"), attrgetter("customer_id")),
+            Column(_l("Customer name"), attrgetter("customer_name"), masked_name),
+            Column(_l("Issued at"), attrgetter("registered_at")),
+            Column(_l("Last used at"), attrgetter("last_used_at")),
+            Column(_l("Deleted at"), attrgetter("deleted_at")),
         ),
     )
 )

@@ -8,7 +8,7 @@ packed at the end, begins again.
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -27,7 +27,7 @@ from app.extensions import db
 from app.jobs.service import advance, fail, finish, get_job, handles
 from app.portone.meanings import N_
 from app.settings.service import value_of
-from app.web.lists import Listing, cells_of, get_listing
+from app.web.lists import Listing, cells_by, get_listing
 from app.web.pagination import cursor_of, list_rows
 from app.web.spreadsheets import BOM, Cell, Workbook, csv_text
 
@@ -52,7 +52,7 @@ class _Work:
     export_id: UUID
     listing: Listing
     statement: Select[Any]
-    is_unmasked: bool
+    cells: Callable[[Any], list[Cell]]
 
     @property
     def export(self) -> Export:
@@ -74,8 +74,7 @@ class _Work:
                 after=after,
                 size=ROWS_OF_A_PIECE,
             )
-        cells = [list(cells_of(self.listing.columns, row, is_unmasked=self.is_unmasked)) for row in rows]
-        return cells, cursor_of(rows[-1]) if rows else None
+        return [self.cells(row) for row in rows], cursor_of(rows[-1]) if rows else None
 
     def store(self, content: bytes, *, rows: int, position: str | None) -> bool:
         """Add a piece to the file, and say how far it is, in one commit; whether to go on."""
@@ -107,7 +106,8 @@ def _work_on(export: Export, job_id: UUID, holder: str) -> _Work | None:
     except DomainError:
         return None
     statement = statement.where(listing.clock <= export.until)
-    return _Work(job_id, holder, export.id, listing, statement, export.is_unmasked)
+    cells = cells_by(listing.columns, is_unmasked=export.is_unmasked)
+    return _Work(job_id, holder, export.id, listing, statement, cells)
 
 
 def _count(work: _Work) -> bool:

@@ -1,5 +1,6 @@
 """The list of payments as a file."""
 
+from operator import attrgetter
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
@@ -9,7 +10,6 @@ from app.access.permissions import Permission
 from app.payments.forms import PaymentFilterForm
 from app.payments.listing import PaymentFilters, select_matches
 from app.payments.models import Payment
-from app.web.filters import label
 from app.web.lists import Column, Listing, register
 from app.web.masks import masked_email, masked_name, masked_phone
 from app.web.spreadsheets import major
@@ -37,26 +37,26 @@ _READ = (
 )
 
 _COLUMNS = (
-    Column(_l("Payment ID"), lambda row: row.payment_id),
-    Column(_l("Status"), lambda row: label(row.status, "payment_status")),
-    Column(_l("Order"), lambda row: row.order_name),
-    Column(_l("Currency"), lambda row: row.currency),
+    Column(_l("Payment ID"), attrgetter("payment_id")),
+    Column(_l("Status"), attrgetter("status"), kind="payment_status"),
+    Column(_l("Order"), attrgetter("order_name")),
+    Column(_l("Currency"), attrgetter("currency")),
     Column(_l("Payment amount"), lambda row: major(row.amount, row.currency)),
     Column(_l("Cancelled amount"), lambda row: major(row.cancelled_amount, row.currency)),
     Column(_l("Net amount"), lambda row: major(row.amount - row.cancelled_amount, row.currency)),
     Column(_l("Can still be cancelled"), lambda row: major(row.cancellable_amount, row.currency)),
     Column(_l("Tax-free amount"), lambda row: major(row.tax_free_amount, row.currency)),
-    Column(_l("Payment method"), lambda row: row.method and label(row.method, "method")),
-    Column(_l("PG"), lambda row: row.pg_provider and label(row.pg_provider, "pg")),
-    Column(_l("Channel"), lambda row: row.channel_type),
-    Column(_l("Customer name"), lambda row: row.customer_name, masked_name),
-    Column(_l("Customer e-mail"), lambda row: row.customer_email, masked_email),
-    Column(_l("Customer phone"), lambda row: row.customer_phone, masked_phone),
-    Column(_l("Transaction ID"), lambda row: row.transaction_id),
-    Column(_l("PG transaction ID"), lambda row: row.pg_tx_id),
-    Column(_l("Requested at"), lambda row: row.requested_at),
-    Column(_l("Approved at"), lambda row: row.paid_at),
-    Column(_l("Status changed at"), lambda row: row.status_changed_at),
+    Column(_l("Payment method"), attrgetter("method"), kind="method"),
+    Column(_l("PG"), attrgetter("pg_provider"), kind="pg"),
+    Column(_l("Channel"), attrgetter("channel_type")),
+    Column(_l("Customer name"), attrgetter("customer_name"), masked_name),
+    Column(_l("Customer e-mail"), attrgetter("customer_email"), masked_email),
+    Column(_l("Customer phone"), attrgetter("customer_phone"), masked_phone),
+    Column(_l("Transaction ID"), attrgetter("transaction_id")),
+    Column(_l("PG transaction ID"), attrgetter("pg_tx_id")),
+    Column(_l("Requested at"), attrgetter("requested_at")),
+    Column(_l("Approved at"), attrgetter("paid_at")),
+    Column(_l("Status changed at"), attrgetter("status_changed_at")),
 )
 
 

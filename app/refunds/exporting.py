@@ -1,5 +1,6 @@
 """The list of refunds as a file, and that of the cancellations made elsewhere."""
 
+from operator import attrgetter
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
@@ -31,12 +32,12 @@ _OF_PAYMENT = (
 )
 
 _PAYMENT_COLUMNS = (
-    Column(_l("Payment ID"), lambda row: row.payment_id),
-    Column(_l("Order"), lambda row: row.order_name),
-    Column(_l("Customer name"), lambda row: row.customer_name, masked_name),
-    Column(_l("Payment method"), lambda row: row.method and label(row.method, "method")),
-    Column(_l("PG"), lambda row: row.pg_provider and label(row.pg_provider, "pg")),
-    Column(_l("Channel"), lambda row: row.channel_type),
+    Column(_l("Payment ID"), attrgetter("payment_id")),
+    Column(_l("Order"), attrgetter("order_name")),
+    Column(_l("Customer name"), attrgetter("customer_name"), masked_name),
+    Column(_l("Payment method"), attrgetter("method"), kind="method"),
+    Column(_l("PG"), attrgetter("pg_provider"), kind="pg"),
+    Column(_l("Channel"), attrgetter("channel_type")),
 )
 
 
@@ -92,23 +93,23 @@ REFUNDS = register(
         key=Refund.id,
         columns=(
             Column(_l("Refund number"), lambda row: str(row.id)),
-            Column(_l("Status"), lambda row: label(row.status, "refund_status")),
-            Column(_l("Currency"), lambda row: row.currency),
+            Column(_l("Status"), attrgetter("status"), kind="refund_status"),
+            Column(_l("Currency"), attrgetter("currency")),
             Column(_l("Refund amount"), lambda row: major(row.amount, row.currency)),
             Column(_l("Tax-free amount"), lambda row: major(row.tax_free_amount, row.currency)),
             Column(_l("Reason"), _reason_of),
-            Column(_l("Note on the reason"), lambda row: row.reason),
+            Column(_l("Note on the reason"), attrgetter("reason")),
             *_PAYMENT_COLUMNS,
             Column(_l("Refund account"), _account_of),
-            Column(_l("Account holder"), lambda row: row.account_holder, masked_name),
-            Column(_l("Requested by"), lambda row: row.requester),
-            Column(_l("Approved by"), lambda row: row.approver),
-            Column(_l("Cancellation ID"), lambda row: row.cancellation_id),
+            Column(_l("Account holder"), attrgetter("account_holder"), masked_name),
+            Column(_l("Requested by"), attrgetter("requester")),
+            Column(_l("Approved by"), attrgetter("approver")),
+            Column(_l("Cancellation ID"), attrgetter("cancellation_id")),
             Column(_l("Problem"), lambda row: row.pg_message or row.problem),
-            Column(_l("PG code"), lambda row: row.pg_code),
-            Column(_l("Requested at"), lambda row: row.created_at),
-            Column(_l("Sent at"), lambda row: row.sent_at),
-            Column(_l("Settled at"), lambda row: row.settled_at),
+            Column(_l("PG code"), attrgetter("pg_code")),
+            Column(_l("Requested at"), attrgetter("created_at")),
+            Column(_l("Sent at"), attrgetter("sent_at")),
+            Column(_l("Settled at"), attrgetter("settled_at")),
         ),
     )
 )
@@ -140,16 +141,16 @@ ELSEWHERE = register(
         clock=ELSEWHERE_CLOCK,
         key=Cancellation.id,
         columns=(
-            Column(_l("Cancellation ID"), lambda row: row.cancellation_id),
-            Column(_l("Status"), lambda row: label(row.status, "cancellation_status")),
-            Column(_l("Made in"), lambda row: row.trigger and label(row.trigger, "trigger")),
-            Column(_l("Currency"), lambda row: row.currency),
+            Column(_l("Cancellation ID"), attrgetter("cancellation_id")),
+            Column(_l("Status"), attrgetter("status"), kind="cancellation_status"),
+            Column(_l("Made in"), attrgetter("trigger"), kind="trigger"),
+            Column(_l("Currency"), attrgetter("currency")),
             Column(_l("Cancelled amount"), lambda row: major(row.total_amount, row.currency)),
             Column(_l("Tax-free amount"), lambda row: major(row.tax_free_amount, row.currency)),
-            Column(_l("Reason"), lambda row: row.reason),
+            Column(_l("Reason"), attrgetter("reason")),
             *_PAYMENT_COLUMNS,
-            Column(_l("Requested at"), lambda row: row.requested_at),
-            Column(_l("Cancelled at"), lambda row: row.cancelled_at),
+            Column(_l("Requested at"), attrgetter("requested_at")),
+            Column(_l("Cancelled at"), attrgetter("cancelled_at")),
         ),
     )
 )

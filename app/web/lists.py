@@ -4,7 +4,7 @@ A domain registers its lists here, from above. A list is known by its name, its 
 address by its form, and its rows are selected by those filters, for a file in another shape than for a page.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -15,6 +15,7 @@ from sqlalchemy import Select
 from werkzeug.datastructures import MultiDict
 
 from app.errors import DomainError, NotFound
+from app.web.filters import label
 from app.web.forms import Form
 from app.web.spreadsheets import Cell
 
@@ -26,12 +27,13 @@ _NO_FILTERS = frozenset({"after", "list", "view", "totals", "csrf_token"})
 class Column:
     """A column of the file of a list: `value` of a row is its cell.
 
-    `mask` hides a personal text; without one the column holds nothing personal.
+    A code of a `kind` is written in words. `mask` hides a personal text; what has none is not personal.
     """
 
     heading: Any
     value: Callable[[Any], Cell]
     mask: Callable[[str], str] | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +140,32 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(list_url=list_url, query_here=query_here, tool_url=tool_url)
 
 
-def cells_of(columns: Sequence[Column], row: Any, *, is_unmasked: bool) -> Iterator[Cell]:
-    """The cells of a row, with personal data hidden unless `is_unmasked`."""
-    for column in columns:
-        cell = column.value(row)
-        if column.mask is not None and not is_unmasked and isinstance(cell, str):
-            cell = column.mask(cell)
-        yield cell
+def cells_by(columns: Sequence[Column], *, is_unmasked: bool) -> Callable[[Any], list[Cell]]:
+    """What makes the cells of a row; made once for a file, it remembers the words of the codes it meets."""
+    steps = [(column.value, _change_of(column, is_unmasked=is_unmasked)) for column in columns]
+
+    def cells(row: Any) -> list[Cell]:
+        return [value(row) if change is None else change(value(row)) for value, change in steps]
+
+    return cells
+
+
+def _change_of(column: Column, *, is_unmasked: bool) -> Callable[[Any], Cell] | None:
+    if column.kind is not None:
+        return _Words(column.kind).__getitem__
+    if column.mask is None or is_unmasked:
+        return None
+    mask = column.mask
+    return lambda text: mask(text) if text else text
+
+
+class _Words(dict[str | None, str | None]):
+    """The words of the codes of a kind, each looked up once."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__({None: None})
+        self._kind = kind
+
+    def __missing__(self, code: str) -> str:
+        self[code] = words = label(code, self._kind)
+        return words

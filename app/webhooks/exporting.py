@@ -1,5 +1,6 @@
 """The webhook log as a file."""
 
+from operator import attrgetter
 from typing import Any
 
 from flask_babel import gettext as _
@@ -7,7 +8,6 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select
 
 from app.access.permissions import Permission
-from app.web.filters import label
 from app.web.lists import Column, Listing, register
 from app.webhooks.forms import WebhookFilterForm
 from app.webhooks.handlers import EVENTS
@@ -50,18 +50,18 @@ WEBHOOKS = register(
         clock=WebhookLog.created_at,
         key=WebhookLog.id,
         columns=(
-            Column(_l("Outcome"), lambda row: label(row.status, "webhook_status")),
+            Column(_l("Outcome"), attrgetter("status"), kind="webhook_status"),
             Column(_l("Event"), _event_of),
-            Column(_l("Type"), lambda row: row.webhook_type),
-            Column(_l("Payment ID"), lambda row: row.named_payment_id),
-            Column(_l("Transaction ID"), lambda row: row.provider_transaction_id),
-            Column(_l("Webhook ID"), lambda row: row.webhook_id),
-            Column(_l("Deliveries"), lambda row: row.deliveries),
-            Column(_l("Attempts"), lambda row: row.attempts),
-            Column(_l("Our answer"), lambda row: row.response_status),
+            Column(_l("Type"), attrgetter("webhook_type")),
+            Column(_l("Payment ID"), attrgetter("named_payment_id")),
+            Column(_l("Transaction ID"), attrgetter("provider_transaction_id")),
+            Column(_l("Webhook ID"), attrgetter("webhook_id")),
+            Column(_l("Deliveries"), attrgetter("deliveries")),
+            Column(_l("Attempts"), attrgetter("attempts")),
+            Column(_l("Our answer"), attrgetter("response_status")),
             Column(_l("Problem"), lambda row: row.error_message and _(row.error_message)),
-            Column(_l("Received at"), lambda row: row.created_at),
-            Column(_l("Processed at"), lambda row: row.processed_at),
+            Column(_l("Received at"), attrgetter("created_at")),
+            Column(_l("Processed at"), attrgetter("processed_at")),
         ),
     )
 )
