@@ -20,6 +20,7 @@ from app.accounts.models import User
 from app.audit import service as audit
 from app.billing_keys.service import sync_billing_keys
 from app.database import new_id
+from app.demo.habits import keep_habits
 from app.demo.world import PEOPLE
 from app.encryption import vault
 from app.extensions import db
@@ -69,6 +70,7 @@ def fill_dashboard(app: Flask, simulator: Simulator) -> None:
         _tell_refunds(staff, chance)
         _write_notes(staff, chance)
         _let_a_buyer_enter_an_account(staff)
+        keep_habits(staff)
 
 
 def _hire_people() -> list[User]:

@@ -177,7 +177,7 @@ def _index_page(form: ViewForm | None = None, changed: UUID | None = None, *, st
         views=views,
         listing_of=get_listing,
         address_of=_address_of,
-        words_of=lambda view: words_of_filters(get_listing(view.list_name).read(view.query)),
+        filters_of=lambda view: words_of_filters(get_listing(view.list_name).read(view.query)),
         defaults=queries.default_ids(current_user),
         form=form,
         changed=changed,
