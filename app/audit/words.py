@@ -40,6 +40,11 @@ ACTIONS: dict[str, Any] = {
     "settings.changed": _l("Settings changed"),
     "api_token.created": _l("API token made"),
     "api_token.revoked": _l("API token revoked"),
+    "export.requested": _l("List exported"),
+    "export.downloaded": _l("Exported file downloaded"),
+    "view.saved": _l("View saved"),
+    "view.changed": _l("View changed"),
+    "view.deleted": _l("View deleted"),
     "job.paused": _l("Long work paused"),
     "job.waiting": _l("Long work resumed"),
     "job.stopped": _l("Long work stopped"),
@@ -56,6 +61,7 @@ SUBJECTS: dict[str, Any] = {
     "api_token": _l("API token"),
     "job": _l("Long work"),
     "export": _l("Export"),
+    "saved_view": _l("Saved view"),
     "invitation": _l("Invitation"),
 }
 
@@ -65,6 +71,7 @@ _PAGES = {
     "refund": ("refunds.show", "refund_id"),
     "webhook": ("webhooks.show", "webhook_log_id"),
     "billing_key": ("billing_keys.show", "billing_key_row_id"),
+    "export": ("exports.show", "export_id"),
 }
 
 

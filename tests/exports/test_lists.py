@@ -59,6 +59,14 @@ def test_billing_keys_without_the_keys(signed_in):
     assert "sealed" not in str(lines)
 
 
+def test_the_audit_trail_for_who_may_read_it(app, client, super_admin, signed_in):
+    assert signed_in.get("/exports/new?list=audit").status_code == 403
+    owner = app.test_client().sign_in(super_admin)
+    [line] = file_of(owner, "audit", "action=export.requested")
+    assert (line["무엇을"], line["누가"]) == ("목록 내보냄", super_admin.name)
+    assert '"reason": "점검"' in line["자세히"]
+
+
 def test_a_file_does_not_depend_on_how_a_row_came(signed_in):
     add_payments(1, customer_name=None, customer_email=None, customer_phone=None, order_name=None)
     [line] = file_of(signed_in, "payments")
