@@ -108,24 +108,29 @@ def _add_web(app: Flask) -> None:
 
 
 def _add_blueprints(app: Flask) -> None:
-    from app import health
+    from app import health, metrics
     from app.accounts import admins, second_factor_pages, sign_in
     from app.accounts import views as accounts
+    from app.alerts import views as alerts
     from app.api import endpoint as api
     from app.api import views as api_pages
     from app.audit import views as audit
     from app.billing_keys import views as billing_keys
+    from app.bulk_refunds import views as bulk_refunds
+    from app.checks import views as checks
     from app.exports import views as exports
+    from app.jobs import views as jobs
     from app.overview import views as overview
     from app.payments import views as payments
     from app.refunds import account_entry
     from app.refunds import views as refunds
     from app.saved_views import views as saved_views
-    from app.webhooks import endpoint
-    from app.webhooks import views as webhooks
+    from app.webhooks import bulk_pages, endpoint, missing, views  # noqa: F401 - they fill the blueprint
+    from app.webhooks.blueprint import webhooks
 
     for blueprint in (
         health.health,
+        metrics.metrics,
         sign_in.sign_in,
         accounts.accounts,
         admins.admins,
@@ -135,13 +140,17 @@ def _add_blueprints(app: Flask) -> None:
         payments.payments,
         refunds.refunds,
         account_entry.account_entry,
+        bulk_refunds.bulk_refunds,
         endpoint.endpoint,
-        webhooks.webhooks,
+        webhooks,
         billing_keys.billing_keys,
         api.endpoint,
         api_pages.pages,
         exports.exports,
         saved_views.saved_views,
+        alerts.alerts,
+        checks.checks,
+        jobs.jobs,
     ):
         app.register_blueprint(blueprint)
     saved_views.init_app(app)

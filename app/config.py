@@ -7,13 +7,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cryptography.fernet import Fernet
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+#: Where PortOne may send its webhooks, below `public_url`.
+WEBHOOK_ADDRESSES = ("/webhooks/portone", "/api/portone/webhook")
+
+_USUAL_PORTS = {"http": 80, "https": 443}
 
 
 class InvalidSettings(Exception):
@@ -35,6 +40,7 @@ class Settings:
     data_encryption_keys: tuple[str, ...]
     api_tokens: tuple[tuple[str, str], ...]
     log_format: str
+    metrics_token: str | None = None
 
     def __repr__(self) -> str:
         return f"Settings(public_url={self.public_url!r}, portone_mode={self.portone_mode!r})"
@@ -59,7 +65,18 @@ class Settings:
             *self.portone_webhook_secrets,
             *self.data_encryption_keys,
             *tokens,
+            *filter(None, [self.metrics_token]),
         )
+
+    def is_webhook_address(self, url: str | None) -> bool:
+        """Whether PortOne sends to us there: host and path count, not the scheme a proxy may change."""
+        try:
+            sent_to, ours = urlsplit(url or ""), urlsplit(self.public_url)
+            is_our_host = _host(sent_to) == _host(ours)
+        except ValueError:
+            return False
+        path = sent_to.path.rstrip("/")
+        return is_our_host and path in {ours.path + address for address in WEBHOOK_ADDRESSES}
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -76,7 +93,13 @@ class Settings:
             data_encryption_keys=_encryption_keys(environ),
             api_tokens=_api_tokens(environ),
             log_format=_choice(environ, "LOG_FORMAT", ("text", "json")),
+            metrics_token=_metrics_token(environ),
         )
+
+
+def _host(parts: SplitResult) -> tuple[str | None, int | None]:
+    port = None if parts.port == _USUAL_PORTS.get(parts.scheme) else parts.port
+    return parts.hostname, port
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:
@@ -187,3 +210,10 @@ def _api_tokens(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
             raise InvalidSettings("API_TOKENS must be name:token pairs separated by commas.")
         pairs.append((name, token))
     return tuple(pairs)
+
+
+def _metrics_token(environ: Mapping[str, str]) -> str | None:
+    value = environ.get("METRICS_TOKEN", "").strip()
+    if value and not re.fullmatch(r"[!-~]{16,}", value):
+        raise InvalidSettings("METRICS_TOKEN must be at least 16 printable ASCII characters without spaces.")
+    return value or None

@@ -22,6 +22,9 @@ from flask import Flask, g
 from sqlalchemy import ColumnElement, delete, func, select, text, update
 
 from app import clock, leases
+from app.alerts import service as alerts
+from app.bulk_refunds.running import finish_stopped
+from app.bulk_refunds.service import close_forgotten
 from app.exports import service as exports
 from app.extensions import db
 from app.jobs import service as jobs
@@ -33,6 +36,7 @@ from app.portone.errors import PortOneRefused, PortOneUncertain
 from app.refunds import account_keeping, closing, settling
 from app.refunds import service as refunds
 from app.refunds.models import AccountClosure, Refund
+from app.webhooks import healing
 from app.webhooks import service as webhooks
 from app.webhooks.models import WebhookLog
 
@@ -184,12 +188,22 @@ def _is_due(synced_at: datetime | None, since: datetime, moment: datetime) -> bo
     return synced_at is None or synced_at + wait <= moment
 
 
+def close_bulk_refunds(holder: str) -> int:
+    """Close bulk refunds that nobody decided about in time, or that were stopped. One worker at a time."""
+    if not leases.hold("bulk refunds", holder=holder, seconds=60):
+        return 0
+    return close_forgotten() + finish_stopped()
+
+
 #: In the order of urgency.
 INBOXES = (refund_inbox, closure_inbox, webhook_inbox, job_inbox)
 DUTIES = (
     Duty("payments in motion", 5.0, sync_payments_in_motion),
     Duty("refund accounts", 60.0, account_keeping.erase_old_accounts),
     Duty("expired exports", 60.0, exports.erase_expired),
+    Duty("bulk refunds", 5.0, close_bulk_refunds),
+    Duty("missing webhooks", 30.0, healing.watch),
+    Duty("alerts", 15.0, alerts.watch),
 )
 
 

@@ -33,7 +33,8 @@ def test_a_missing_worker_shows_while_pages_are_served(client):
         leases.hold("worker:dead", holder="dead", seconds=15)
     answer = client.get("/health")
     assert (answer.status_code, answer.json["status"]) == (200, "ok")
-    assert answer.json["parts"]["worker"] == "none is running"
+    assert answer.json["parts"]["worker"].startswith("none is running; the last was seen at 2")
+    assert answer.json["worker_seen_at"] in answer.json["parts"]["worker"]
     assert "worker" in answer.json["message"]
 
 
@@ -43,6 +44,7 @@ def test_a_webhook_that_waits_for_more_than_a_minute_shows(client, seconds, is_s
     answer = client.get("/health")
     assert answer.status_code == 200
     assert (answer.json["parts"]["webhooks"] != "ok") is is_shown
+    assert (answer.json["webhook_backlog"], answer.json["webhook_oldest_seconds"]) == (1, seconds)
 
 
 def test_a_database_that_is_away_is_named(client, monkeypatch):
@@ -58,5 +60,6 @@ def test_a_database_that_is_away_is_named(client, monkeypatch):
 
 def test_health_tells_no_secret_and_asks_for_no_sign_in(client):
     answer = client.get("/health")
-    assert set(answer.json) == {"status", "message", "timestamp", "version", "parts"}
+    figures = {"worker_seen_at", "webhook_backlog", "webhook_oldest_seconds"}
+    assert set(answer.json) == {"status", "message", "timestamp", "version", "parts"} | figures
     assert "Set-Cookie" not in answer.headers

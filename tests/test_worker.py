@@ -21,7 +21,7 @@ from app.leases import Lease
 from app.payments.models import Payment
 from app.portone.errors import PortOneUncertain
 from app.portone.webhooks import event_from
-from app.webhooks import inbox, service
+from app.webhooks import inbox, service, settling
 from app.webhooks.models import WebhookLog
 from app.worker import Duty, Worker
 from tests.conftest import ENVIRONMENT
@@ -84,7 +84,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "IDLE_SECONDS", (0.01, 0.02))
     monkeypatch.setattr(worker, "BEAT_SECONDS", 0.1)
     monkeypatch.setattr(worker, "TROUBLE_SECONDS", 0.1)
-    monkeypatch.setattr(service, "OUTAGE_WAIT_SECONDS", (0.05, 0.1))
+    monkeypatch.setattr(settling, "OUTAGE_WAIT_SECONDS", (0.05, 0.1))
 
 
 def test_one_round_does_all_that_is_due(app: Flask, portone: FakePortOne) -> None:
@@ -132,13 +132,13 @@ def test_a_worker_shows_life_and_takes_the_sign_down(app: Flask, portone: FakePo
 def test_a_long_reading_keeps_its_claim(
     app: Flask, portone: FakePortOne, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "CLAIM_SECONDS", 0.5)
+    monkeypatch.setattr(worker, "CLAIM_SECONDS", 1.0)
     portone.knows(payment_document("order-0"))
     answer, let_go = portone.get_payment, threading.Event()
     monkeypatch.setattr(portone, "get_payment", lambda payment_id: let_go.wait(20) and answer(payment_id))
     receive()
     with running(Worker(app, threads=2)), running(Worker(app, threads=2)):
-        time.sleep(1.5)  # three times as long as a claim lasts
+        time.sleep(2.5)  # more than twice as long as a claim lasts
         holders = look(select(WebhookLog.claimed_by))
         let_go.set()
         wait_until(lambda: count("processed") == 1)

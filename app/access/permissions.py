@@ -25,7 +25,14 @@ class Permission(StrEnum):
     REFUND_OVERRIDE = "refund:override"
     REFUND_REVEAL_ACCOUNT = "refund:reveal_account"
     VIRTUAL_ACCOUNT_CLOSE = "virtual_account:close"
+    REFUND_APPROVE = "refund:approve"
+    REFUND_BULK = "refund:bulk"
     WEBHOOK_READ = "webhook:read"
+    WEBHOOK_REPLAY = "webhook:replay"
+    WEBHOOK_RESEND = "webhook:resend"
+    ALERT_READ = "alert:read"
+    ALERT_TEST = "alert:test"
+    CHECK_READ = "check:read"
     BILLING_KEY_READ = "billing_key:read"
     DOCS_READ = "docs:read"
     API_TOKEN_MANAGE = "api_token:manage"  # noqa: S105 - no secret
@@ -37,9 +44,10 @@ class Permission(StrEnum):
     VIEW_SAVE = "view:save"
     VIEW_SHARE = "view:share"
     VIEW_MANAGE = "view:manage"
+    JOB_READ = "job:read"
 
 
-#: What a super admin alone may do: people, what tells of them, and what goes past a rule or a mask.
+#: What a super admin alone holds by role: people, what tells of them, and what goes past a rule or a mask.
 _OWNERS = frozenset(
     {
         Permission.ADMIN_MANAGE,
@@ -50,6 +58,7 @@ _OWNERS = frozenset(
         Permission.REFUND_OVERRIDE,
         Permission.REFUND_REVEAL_ACCOUNT,
         Permission.VIEW_MANAGE,
+        Permission.REFUND_APPROVE,
     }
 )
 

@@ -20,7 +20,9 @@ from app.accounts.models import User
 from app.audit import service as audit
 from app.billing_keys.service import sync_billing_keys
 from app.database import new_id
+from app.demo.bulk import tell_bulk_refunds
 from app.demo.habits import keep_habits
+from app.demo.webhook_troubles import tell_troubles
 from app.demo.world import PEOPLE
 from app.encryption import vault
 from app.extensions import db
@@ -67,10 +69,12 @@ def fill_dashboard(app: Flask, simulator: Simulator) -> None:
         sync_range(None, clock.now(), on_progress=lambda _progress: None)
         sync_billing_keys()
         _tell_webhooks(simulator)
+        tell_troubles()
         _tell_refunds(staff, chance)
         _write_notes(staff, chance)
         _let_a_buyer_enter_an_account(staff)
         keep_habits(staff)
+        tell_bulk_refunds(simulator, staff[-1])
 
 
 def _hire_people() -> list[User]:

@@ -1,4 +1,4 @@
-"""Ask for an export, fetch it, cancel it, and erase what has expired; each with its trace."""
+"""Ask for an export, fetch it, and erase what has expired or was stopped; each with its trace."""
 
 from datetime import timedelta
 from typing import Any
@@ -75,18 +75,6 @@ def note_download(export_id: UUID, *, by: User) -> Export:
     )
     db.session.commit()
     return export
-
-
-def cancel_export(export: Export, *, by: User) -> None:
-    """Write no more of a file. Commits."""
-    if export.job_id is not None:
-        jobs.stop(export.job_id, by=by)
-
-
-def resume_export(export: Export, *, by: User) -> None:
-    """Go on with a file that rests, or that broke. Commits."""
-    if export.job_id is not None:
-        jobs.resume(export.job_id, by=by)
 
 
 def erase_expired(_holder: str) -> int:

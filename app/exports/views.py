@@ -4,14 +4,18 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, abort, request, stream_with_context, url_for
+from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
 from app.access.guards import can, require
 from app.access.permissions import Permission
 from app.accounts.models import User
 from app.exports import queries, service
+from app.exports.building import KIND
 from app.exports.forms import ExportForm
 from app.exports.models import Export, Format
+from app.jobs.kinds import Kind, describe
+from app.jobs.models import Job
 from app.web.htmx import render, see_other
 from app.web.language import page_language
 from app.web.lists import Listing, get_listing, query_of, words_of_filters
@@ -77,22 +81,6 @@ def show(export_id: UUID) -> Any:
     )
 
 
-@exports.post("/exports/<uuid:export_id>/cancel")
-@require(Permission.EXPORT_CREATE)
-def cancel(export_id: UUID) -> Any:
-    """Write no more of it."""
-    service.cancel_export(_own_export(export_id), by=current_user)
-    return see_other(url_for("exports.show", export_id=export_id))
-
-
-@exports.post("/exports/<uuid:export_id>/resume")
-@require(Permission.EXPORT_CREATE)
-def resume(export_id: UUID) -> Any:
-    """Go on with what broke or rests."""
-    service.resume_export(_own_export(export_id), by=current_user)
-    return see_other(url_for("exports.show", export_id=export_id))
-
-
 @exports.get("/exports/<uuid:export_id>/file.csv", defaults={"format": "csv"})
 @exports.get("/exports/<uuid:export_id>/file.xlsx", defaults={"format": "xlsx"})
 @require(Permission.EXPORT_CREATE)
@@ -111,6 +99,13 @@ def download(export_id: UUID, format: str) -> Any:  # noqa: A002 - the word of t
     response.headers.set("Content-Disposition", "attachment", filename=export.filename)
     response.cache_control.no_store = True
     return response
+
+
+def _page_of(job: Job) -> str | None:
+    return url_for("exports.show", export_id=job.subject_id) if job.subject_id else None
+
+
+describe(KIND, Kind(_l("Export"), url=_page_of))
 
 
 def _wanted_listing() -> Listing:

@@ -68,6 +68,11 @@ class Job(Identified, Timestamped, Leased, Model):
         return self.status in ENDED
 
     @property
+    def name(self) -> str | None:
+        """What tells it from others of its kind, such as a file's name: `params["name"]`."""
+        return (self.params or {}).get("name")
+
+    @property
     def percent(self) -> int | None:
         """How much of it is over, in whole percent; None while nobody knows how much there is."""
         if self.status == JobStatus.DONE:

@@ -19,6 +19,7 @@ from app.audit.service import Actor
 from app.database import lock
 from app.errors import DomainError, NotFound
 from app.extensions import db
+from app.jobs.kinds import Kind, describe
 from app.jobs.models import ENDED, IS_OPEN, Job, JobStatus
 from app.portone.meanings import N_
 
@@ -37,11 +38,13 @@ _HANDLERS: dict[str, Handler] = {}
 log = logging.getLogger(__name__)
 
 
-def handles(kind: str) -> Callable[[Handler], Handler]:
-    """Have a function of a domain above do one kind of job."""
+def handles(kind: str, words: Kind | None = None) -> Callable[[Handler], Handler]:
+    """Have a function of a domain above do one kind of job; `words` are what people see of it."""
 
     def register(handler: Handler) -> Handler:
         _HANDLERS[kind] = handler
+        if words is not None:
+            describe(kind, words)
         return handler
 
     return register
@@ -124,10 +127,22 @@ def advance(
     for name, figure in told.items():
         if figure is not None:
             setattr(job, name, figure)
-    job.attempts = 0
+    job.attempts, job.problem = 0, None
     goes_on = job.status == JobStatus.RUNNING and not leases.is_ending(holder)
     db.session.commit()
     return goes_on
+
+
+def rest(job_id: UUID, holder: str, *, seconds: float, problem: str) -> None:
+    """Let a job wait for something outside, such as PortOne; `problem` (msgid) says for what. Commits.
+
+    The handler comes back after this, and the job is taken up again by itself.
+    """
+    job = lock(Job, job_id)
+    if job.claimed_by == holder:
+        job.problem = problem
+        job.release(next_attempt_at=clock.now() + timedelta(seconds=seconds))
+    db.session.commit()
 
 
 def finish(job_id: UUID, holder: str, *, result: Mapping[str, Any] | None = None) -> bool:
@@ -153,7 +168,7 @@ def _end(job_id: UUID, holder: str, status: JobStatus, **values: Any) -> bool:
     if job.claimed_by != holder or job.status in ENDED:
         db.session.rollback()
         return False
-    job.status, job.finished_at = status, clock.now()
+    job.status, job.finished_at, job.problem = status, clock.now(), None
     for name, value in values.items():
         setattr(job, name, value)
     job.release()

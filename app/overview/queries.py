@@ -31,7 +31,9 @@ from app.money import Money
 from app.payments.listing import FLAGS
 from app.payments.models import Cancellation, Payment
 from app.refunds.models import Refund, RefundStatus
-from app.webhooks.models import WebhookLog, WebhookStatus
+from app.webhooks.gaps import is_missing
+from app.webhooks.models import WebhookGap, WebhookLog, WebhookStatus
+from app.worker import ALIVE_SECONDS, SIGN_OF_LIFE
 
 #: Sent or processed within seconds, as long as a worker lives and PortOne answers.
 OVERDUE = timedelta(minutes=1)
@@ -124,6 +126,14 @@ def has_live_worker() -> bool:
     return _is_there(select(Lease.name).where(Lease.name.like("worker:%"), Lease.expires_at > clock.now()))
 
 
+def last_sign_of_life() -> datetime | None:
+    """When a worker was last seen; a dead one's sign is forgotten a minute later by those that live."""
+    last = db.session.scalar(
+        select(func.max(Lease.expires_at)).where(Lease.name.startswith(SIGN_OF_LIFE, autoescape=True))
+    )
+    return last - timedelta(seconds=ALIVE_SECONDS) if last else None
+
+
 def find_oldest_waiting_webhook() -> datetime | None:
     """When the message arrived that has waited longest; None when none waits."""
     waiting = select(func.min(WebhookLog.created_at)).where(WebhookLog.status == WebhookStatus.RECEIVED)
@@ -181,6 +191,7 @@ def _watches() -> list[_Watch]:
             WebhookLog.created_at >= clock.start_of_day(yesterday),
             **{"from": yesterday.isoformat()},
         ),
+        _missing_webhooks("missing_webhooks", yesterday),
         _refunds("refunds_to_approve", RefundStatus.AWAITING_APPROVAL),
     ]
 
@@ -194,14 +205,23 @@ def _refunds(kind: str, status: RefundStatus, *conditions: ColumnElement[bool]) 
 
 
 def _webhooks(kind: str, status: WebhookStatus, *conditions: ColumnElement[bool], **query: str) -> _Watch:
-    counted = select(
+    rows = _counted(kind, WebhookLog.id).where(WebhookLog.status == status, *conditions)
+    return _Watch(kind, rows, "webhooks.index", {"status": status.value, **query})
+
+
+def _missing_webhooks(kind: str, first: date) -> _Watch:
+    since = WebhookGap.triggered_at >= clock.start_of_day(first)
+    rows = _counted(kind, WebhookGap.id).where(*is_missing(), since)
+    return _Watch(kind, rows, "webhooks.missing", {"from": first.isoformat()})
+
+
+def _counted(kind: str, what: Any) -> Select[Any]:
+    return select(
         literal(kind).label("kind"),
         cast(null(), String).label("currency"),
-        func.count(WebhookLog.id).label("rows"),
+        func.count(what).label("rows"),
         cast(null(), Numeric).label("amount"),
     )
-    rows = counted.where(WebhookLog.status == status, *conditions)
-    return _Watch(kind, rows, "webhooks.index", {"status": status.value, **query})
 
 
 def _payments(kind: str, flag: str, *conditions: ColumnElement[bool], **query: str) -> _Watch:

@@ -37,6 +37,9 @@ _CONCERNS = {
         _l("Payments with a cancellation in progress"), "calm", "arrow-counterclockwise"
     ),
     "rejected_webhooks": Label(_l("Webhooks with a bad signature since yesterday"), "wait", "shield-x"),
+    "missing_webhooks": Label(
+        _l("Webhooks that PortOne sent since yesterday and that did not come"), "bad", "envelope-x"
+    ),
     "refunds_to_approve": Label(_l("Refunds waiting for approval"), "wait", "person-check"),
 }
 

@@ -44,6 +44,12 @@ class Payment(Identified, Timestamped, Model):
         Index("ix_payments_status_changed_clock_id", "status", "changed_clock", "id"),
         Index("ix_payments_method_changed_clock_id", "method", "changed_clock", "id"),
         Index("ix_payments_amount_changed_clock_id", "amount", "changed_clock", "id"),
+        Index(
+            "ix_payments_unbalanced",
+            "id",
+            sqlite_where=text("cancellable_amount <> amount - cancelled_amount AND snapshot IS NOT NULL"),
+            postgresql_where=text("cancellable_amount <> amount - cancelled_amount AND snapshot IS NOT NULL"),
+        ),
         # Few rows need a person; finding them must not cost a walk through all.
         Index(
             "ix_payments_pending_cancellation",

@@ -1,6 +1,6 @@
 """PortOne's snapshots become our rows: safe to repeat, and an older one never overwrites a newer one."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -48,6 +48,21 @@ class Change:
     fields: dict[str, list[Any]] = field(default_factory=dict)
 
 
+#: Is told of what is now PortOne's last word on payments, by payment row, in the transaction that stores it.
+Listener = Callable[[Mapping[UUID, PaymentSnapshot]], object]
+
+_listeners: list[Listener] = []
+
+
+def when_stored(listener: Listener) -> Listener:
+    """Have a function of a domain above told of every snapshot that is stored; usable as a decorator.
+
+    What it writes is in the same commit, and it must ask nobody outside.
+    """
+    _listeners.append(listener)
+    return listener
+
+
 def store_snapshot(snapshot: PaymentSnapshot, *, read_at: datetime) -> Change:
     """Write what PortOne reported of a payment, in the caller's transaction; `read_at` is when it was asked.
 
@@ -71,6 +86,8 @@ def store_snapshots(snapshots: Iterable[PaymentSnapshot], *, read_at: datetime) 
     for row_id, told in _store_cancellations(current).items():
         changes[current[row_id].payment_id].fields.update(told)
     search.store_texts({row_id: search.searchable_text(snapshot) for row_id, snapshot in current.items()})
+    for listener in _listeners:
+        listener(current)
     return list(changes.values())
 
 

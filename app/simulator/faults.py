@@ -18,6 +18,8 @@ Faults of the endpoint `webhook`, for the next message that is made:
 - `late`: first sent after `seconds`
 - `out_of_order`: first sent after the message that follows it
 - `lost`: the first try never arrives
+- `never`: no try arrives, until somebody has it sent again
+- `forged`: the first try carries a signature that does not fit, so whoever verifies refuses it
 """
 
 import threading
@@ -54,7 +56,7 @@ CALL_FAULTS = frozenset(
     {"done_then_silent", "silent", "slow", "throttled", "proxy_error", "broken_json", "pg_refuses"}
 )
 CANCEL_FAULTS = frozenset({"requested", "requested_then_failed", "failed"})
-WEBHOOK_FAULTS = frozenset({"twice", "late", "out_of_order", "lost"})
+WEBHOOK_FAULTS = frozenset({"twice", "late", "out_of_order", "lost", "never", "forged"})
 
 
 @dataclass

@@ -9,8 +9,10 @@ import logging
 import random
 import threading
 import uuid
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from secrets import token_bytes
 from typing import Any
 
 from standardwebhooks import Webhook
@@ -57,6 +59,7 @@ class Outbox:
         self._state = state
         self._faults = faults
         self._signer = Webhook(secret)
+        self._stranger = Webhook(b64encode(token_bytes(32)).decode())
         self._retry_minutes = tuple(retry_minutes)
         self._time_scale = time_scale
         self._jitter = random.SystemRandom()
@@ -198,7 +201,7 @@ class Outbox:
 
     def _try(self, webhook_id: str, *, is_resend: bool = False) -> Document:
         delivery, _ = self._load(webhook_id)
-        result = self._send(delivery)
+        result = self._send(delivery, is_resend=is_resend)
         with self._state.transaction():
             delivery, row = self._load(webhook_id)
             entry: Document = delivery["entry"]
@@ -224,13 +227,14 @@ class Outbox:
             due_at = milliseconds(clock.now() + wait)
         self._state.execute("UPDATE deliveries SET due_at = ? WHERE webhook_id = ?", due_at, entry["id"])
 
-    def _send(self, delivery: Document) -> Document:
+    def _send(self, delivery: Document, *, is_resend: bool) -> Document:
         entry = delivery["entry"]
-        request = sign(self._signer, entry["id"], entry["url"], entry["request"]["body"])
-        is_first = entry["currentExecutionCount"] == 0
-        if is_first and delivery.get("fault") == "lost":
+        fault = delivery.get("fault") if entry["currentExecutionCount"] == 0 else None
+        signer = self._stranger if fault == "forged" else self._signer
+        request = sign(signer, entry["id"], entry["url"], entry["request"]["body"])
+        if fault == "lost" or (delivery.get("fault") == "never" and not is_resend):
             return {"status": "FAILED_UNEXPECTED_ERROR", "request": logged(request)}
-        if is_first and delivery.get("fault") == "twice":
+        if fault == "twice":
             self._exchange(request)
         return self._exchange(request)
 

@@ -63,6 +63,11 @@ def label(code: str | None, kind: str) -> str:
     return str(label_of(kind, code).text)
 
 
+def translated(msgid: str | None) -> str:
+    """A sentence that is kept as its msgid, in the language of the page; any other text as it is."""
+    return str(_(msgid)) if msgid else ""
+
+
 def mask_ending(text: str | None, shown: int = 4) -> str:
     """All but the last characters hidden: `****1234`."""
     return f"****{text[-shown:]}" if text else ""
@@ -118,6 +123,7 @@ def init_app(app: Flask) -> None:
         mask_ending,
         in_groups,
         readable_json,
+        translated,
     ):
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals.update(

@@ -1,14 +1,15 @@
 """The filters of the webhook log."""
 
 from typing import Any
+from uuid import UUID
 
 import wtforms
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import SelectChoice
-from wtforms.validators import Length
+from wtforms.validators import Length, Optional, ValidationError
 
-from app.web.forms import PeriodForm
+from app.web.forms import DigitsField, Form, PeriodForm, Required
 from app.web.labels import choices_of
 from app.webhooks.handlers import EVENTS
 from app.webhooks.queries import WebhookFilters
@@ -22,6 +23,16 @@ class WebhookFilterForm(PeriodForm):
     )
     status = wtforms.SelectMultipleField(_l("Outcome"))
     type = wtforms.SelectField(_l("Event"), default="", validate_choice=False)
+    answer = wtforms.SelectField(
+        _l("Our answer"),
+        choices=[
+            SelectChoice("", _l("Every answer")),
+            SelectChoice("ok", _l("2xx")),
+            SelectChoice("error", _l("Not 2xx")),
+        ],
+        default="",
+    )
+    attempts = DigitsField(_l("Tried more often than"), max_digits=3, validators=[Optional()])
     repeated = wtforms.BooleanField(_l("Repeated only"))
 
     def __init__(self, formdata: Any = None, **values: Any) -> None:
@@ -41,6 +52,39 @@ class WebhookFilterForm(PeriodForm):
             "status": self.status.data or [],
             "type": self.type.data or None,
             "is_repeated": bool(self.repeated.data),
+            "is_answer_ok": {"ok": True, "error": False}.get(self.answer.data),
+            "attempts_over": int(self.attempts.data) if self.attempts.data else None,
             "since": self.since,
             "until": self.until,
         }
+
+
+class ReasonForm(Form):
+    """Why a person does something; it may stay empty."""
+
+    reason = wtforms.StringField(
+        _l("Reason (optional)"), validators=[Length(max=500, message=_l("500 characters at most, please."))]
+    )
+
+
+class BulkForm(ReasonForm):
+    """What begins a bulk; `intent` was made with the page, so that pressing twice begins one."""
+
+    intent = wtforms.HiddenField(validators=[Required()])
+
+    def validate_intent(self, field: wtforms.Field) -> None:
+        """It is the id that the page came with."""
+        try:
+            UUID(field.data or "")
+        except ValueError:
+            raise ValidationError(_("This page cannot be sent again. Open it anew.")) from None
+
+
+class GapFilterForm(PeriodForm):
+    """What the list of differences between PortOne's log and ours is narrowed to."""
+
+    kind = wtforms.SelectField(_l("Kind"), default="")
+
+    def __init__(self, formdata: Any = None, **values: Any) -> None:
+        super().__init__(formdata, **values)
+        self.kind.choices = [SelectChoice("", _("Missing")), *choices_of("gap_kind")]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import url_for
 from flask_babel import gettext as _
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, literal_column, or_, select
 from sqlalchemy.orm import joinedload
 
 from app.billing_keys import queries as billing_keys
@@ -16,7 +16,10 @@ from app.errors import NotFound
 from app.extensions import db
 from app.payments.changes import FieldChange, words_of_changes
 from app.payments.models import Payment
+from app.payments.queries import snapshot_of
 from app.payments.timeline import Entry
+from app.portone.payloads import WebhookDelivery
+from app.refunds.models import Refund
 from app.web.filters import mask_ending
 from app.web.labels import label_of
 from app.web.pagination import Page, capped_count, list_page
@@ -32,12 +35,23 @@ _PERSONAL = frozenset(
 )
 
 
+#: Spelled out, so that the partial indexes serve.
+_TRIED_AGAIN: ColumnElement[bool] = literal_column("webhook_logs.attempts > 1")
+_ANSWERED_BADLY: ColumnElement[bool] = literal_column("webhook_logs.response_status >= 300")
+_ANSWERED_OK: ColumnElement[bool] = literal_column("webhook_logs.response_status < 300")
+
+
 class WebhookFilters(TypedDict, total=False):
-    """What the list is narrowed to; `since` is included, `until` is not, `text` is a whole id."""
+    """What the list is narrowed to; `since` is included, `until` is not, `text` is a whole id.
+
+    `is_answer_ok`: whether we answered 2xx. `attempts_over`: tried more often than that.
+    """
 
     status: list[str]
     type: str | None
     is_repeated: bool
+    is_answer_ok: bool | None
+    attempts_over: int | None
     since: datetime | None
     until: datetime | None
     text: str | None
@@ -53,18 +67,18 @@ def get_webhook_log(webhook_log_id: UUID) -> WebhookLog:
 
 def list_webhook_logs(filters: WebhookFilters, *, after: str | None) -> Page[WebhookLog]:
     """A page of messages, the last received first."""
-    statement = _filtered(filters).options(joinedload(WebhookLog.payment))
+    statement = filtered(filters).options(joinedload(WebhookLog.payment))
     return list_page(statement, clock=WebhookLog.created_at, key=WebhookLog.id, after=after)
 
 
 def count_webhook_logs(filters: WebhookFilters) -> int:
     """How many messages the filters find; exact up to the cap of `capped_count`."""
-    return capped_count(_filtered(filters))
+    return capped_count(filtered(filters))
 
 
 def select_webhook_logs(filters: WebhookFilters, *columns: Any) -> Select[Any]:
     """Columns of every message the filters find, in no order."""
-    return _filtered(filters).with_only_columns(*columns)
+    return filtered(filters).with_only_columns(*columns)
 
 
 def find_billing_key_of(log: WebhookLog) -> BillingKey | None:
@@ -72,6 +86,24 @@ def find_billing_key_of(log: WebhookLog) -> BillingKey | None:
     if log.billing_key_hash is None:
         return None
     return db.session.scalar(select(BillingKey).where(BillingKey.billing_key == log.billing_key_hash))
+
+
+def find_refund_of(log: WebhookLog) -> Refund | None:
+    """The refund of ours whose cancellation a message tells of."""
+    body = log.request_body if isinstance(log.request_body, Mapping) else {}
+    about = body.get("data")
+    cancellation_id = about.get("cancellationId") if isinstance(about, Mapping) else None
+    if log.payment_id is None or not isinstance(cancellation_id, str):
+        return None
+    is_its = Refund.payment_id == log.payment_id, Refund.cancellation_id == cancellation_id
+    return db.session.scalar(select(Refund).where(*is_its).limit(1))
+
+
+def find_delivery_of(log: WebhookLog) -> WebhookDelivery | None:
+    """What PortOne's own log says of a message, as of the last reading of its payment."""
+    snapshot = snapshot_of(log.payment) if log.payment else None
+    sent = snapshot.webhooks if snapshot else ()
+    return next((delivery for delivery in sent if delivery.id == log.webhook_id), None)
 
 
 def shown_headers(log: WebhookLog) -> dict[str, str]:
@@ -146,7 +178,8 @@ def _entry(log: WebhookLog) -> Entry:
     )
 
 
-def _filtered(filters: WebhookFilters) -> Select[WebhookLog]:
+def filtered(filters: WebhookFilters) -> Select[WebhookLog]:
+    """The statement that finds the messages of these filters, in no order."""
     statement = select(WebhookLog)
     if statuses := filters.get("status"):
         statement = statement.where(WebhookLog.status.in_(statuses))
@@ -154,6 +187,13 @@ def _filtered(filters: WebhookFilters) -> Select[WebhookLog]:
         statement = statement.where(WebhookLog.webhook_type == event_type)
     if filters.get("is_repeated"):
         statement = statement.where(WebhookLog.deliveries > 1)
+    is_answer_ok = filters.get("is_answer_ok")
+    if is_answer_ok is not None:
+        statement = statement.where(_ANSWERED_OK if is_answer_ok else _ANSWERED_BADLY)
+    attempts_over = filters.get("attempts_over")
+    if attempts_over is not None:
+        statement = statement.where(WebhookLog.attempts > attempts_over)
+        statement = statement.where(_TRIED_AGAIN) if attempts_over else statement
     if since := filters.get("since"):
         statement = statement.where(WebhookLog.created_at >= since)
     if until := filters.get("until"):

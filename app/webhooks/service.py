@@ -1,12 +1,12 @@
 """Process what the inbox holds: read its subject at PortOne, then write what became of each message."""
 
 import logging
-import random
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import literal_column, select
@@ -17,8 +17,10 @@ from app.portone.errors import PortOneRefused, PortOneUncertain
 from app.portone.meanings import N_, meaning_of
 from app.refunds import service as refunds
 from app.refunds.models import Refund, RefundStatus
+from app.webhooks import attempts, settling
+from app.webhooks.attempts import Attempt
 from app.webhooks.handlers import Outcome, Reading, Skip, Subject, read, subject_of, write
-from app.webhooks.models import WebhookLog, WebhookStatus
+from app.webhooks.models import AttemptOutcome, WebhookLog, WebhookStatus
 
 #: Messages claimed at once.
 CLAIM_SIZE = 64
@@ -26,11 +28,6 @@ CLAIM_SIZE = 64
 WRITE_SIZE = 16
 #: From here on threads write rather than read on.
 MOST_UNWRITTEN = 256
-
-#: Waits after an error of our own or a refusal: eight tries within an hour.
-TRY_WAITS_SECONDS = (5, 15, 60, 180, 420, 900, 1_800)
-#: Waits while PortOne is out of reach; such a try does not count.
-OUTAGE_WAIT_SECONDS = (2.0, 8.0)
 
 UNPROCESSABLE = N_("Portico could not process the message. The log of the worker says why.")
 UNANSWERED = N_("PortOne gave no usable answer. Portico asks again within seconds.")
@@ -60,12 +57,15 @@ def claim_batches(holder: str, *, seconds: float, limit: int = CLAIM_SIZE) -> li
     """
     ids = leases.claim(WebhookLog, IS_WAITING, holder=holder, limit=limit, seconds=seconds)
     by_subject: dict[Subject, list[UUID]] = {}
+    skipped: list[Attempt] = []
     for log in _held(ids, holder):
         match subject_of(log):
             case Skip(reason):
-                _settle(log, WebhookStatus.SKIPPED, Outcome(note=reason))
+                nothing = Outcome(note=reason)
+                skipped.append(settling.settle(log, WebhookStatus.SKIPPED, nothing, started_at=clock.now()))
             case subject:
                 by_subject.setdefault(subject, []).append(log.id)
+    attempts.record(skipped)
     db.session.commit()
     return [Batch(subject, tuple(log_ids)) for subject, log_ids in by_subject.items()]
 
@@ -110,19 +110,21 @@ def process(batch: Batch, holder: str) -> int:
 
 def _read(batch: Batch, holder: str) -> Reading | None:
     """What PortOne says of the subject; without an answer the messages are put off."""
+    started_at = clock.now()
     try:
         return read(batch.subject)
     except PortOneUncertain as uncertain:
         problem = THROTTLED if uncertain.reason == "throttled" else UNANSWERED
-        _postpone(batch, holder, problem, retry_after=uncertain.retry_after or 0.0)
+        _postpone(batch, holder, problem, started_at, retry_after=uncertain.retry_after or 0.0)
     except PortOneRefused as refusal:
+        problem = meaning_of(refusal.type)
         if refusal.is_about_us:  # an expired secret must not use up the tries of all that comes in meanwhile
-            _postpone(batch, holder, meaning_of(refusal.type))
+            _postpone(batch, holder, problem, started_at)
         else:
-            _use_up_a_try(batch, holder, meaning_of(refusal.type))
+            _use_up_a_try(batch, holder, problem, started_at, AttemptOutcome.REFUSED)
     except Exception:
         logger.exception("The subject of webhooks %s could not be read", batch.log_ids)
-        _use_up_a_try(batch, holder, UNPROCESSABLE)
+        _use_up_a_try(batch, holder, UNPROCESSABLE, started_at, AttemptOutcome.BROKEN)
     return None
 
 
@@ -134,22 +136,25 @@ def _write(done: Sequence[Done], holder: str) -> int:
         db.session.rollback()
         if len(done) > 1:
             return sum(_write([one], holder) for one in done)
-        logger.exception("Webhooks %s could not be processed", done[0][0].log_ids)
-        _use_up_a_try(done[0][0], holder, UNPROCESSABLE)
+        ((batch, reading),) = done
+        logger.exception("Webhooks %s could not be processed", batch.log_ids)
+        _use_up_a_try(batch, holder, UNPROCESSABLE, reading.read_at, AttemptOutcome.BROKEN)
         return 0
 
 
 def _write_together(done: Sequence[Done], holder: str) -> int:
-    subjects = {log_id: batch.subject for batch, _ in done for log_id in batch.log_ids}
+    readings = {log_id: reading for batch, reading in done for log_id in batch.log_ids}
     held: dict[Subject, list[WebhookLog]] = {}
-    for log in _held(list(subjects), holder):
-        held.setdefault(subjects[log.id], []).append(log)
-    outcomes = write([reading for batch, reading in done if batch.subject in held])
-    for subject, logs in held.items():
-        *earlier, newest = logs
-        for log in earlier:  # what changed is told once
-            _settle(log, WebhookStatus.PROCESSED, replace(outcomes[subject], changes={}))
-        _settle(newest, WebhookStatus.PROCESSED, outcomes[subject])
+    for log in _held(list(readings), holder):
+        held.setdefault(readings[log.id].subject, []).append(log)
+    outcomes = write([reading for _, reading in done if reading.subject in held])
+    ended = [
+        # What changed is told once, by the newest message.
+        _settle(log, outcome if log is logs[-1] else replace(outcome, changes={}), readings[log.id].read_at)
+        for logs, outcome in ((logs, outcomes[subject]) for subject, logs in held.items())
+        for log in logs
+    ]
+    attempts.record(ended)
     db.session.commit()
     _settle_refunds({outcome.payment_row_id for outcome in outcomes.values() if outcome.payment_row_id})
     return sum(map(len, held.values()))
@@ -166,42 +171,36 @@ def _settle_refunds(payment_row_ids: set[UUID]) -> None:
     db.session.rollback()
 
 
-def _settle(log: WebhookLog, status: WebhookStatus, outcome: Outcome) -> None:
-    log.status = status.value
-    log.attempts += 1
-    log.processed_at = clock.now()
-    log.changes = dict(outcome.changes)
-    log.error_message = outcome.note
-    log.payment_id = outcome.payment_row_id or log.payment_id
-    log.release()
+def _settle(log: WebhookLog, outcome: Outcome, started_at: datetime) -> Attempt:
+    return settling.settle(log, WebhookStatus.PROCESSED, outcome, started_at=started_at)
 
 
-def _postpone(batch: Batch, holder: str, problem: str, *, retry_after: float = 0.0) -> None:
-    """PortOne is out of reach, or shut to us: wait a little, without using up a try."""
-    shortest, longest = OUTAGE_WAIT_SECONDS
-    for log in _held(batch.log_ids, holder):
-        wait = min(max(retry_after, _between(shortest, longest)), longest)
-        log.error_message = problem
-        log.release(next_attempt_at=clock.now() + timedelta(seconds=wait))
+def _postpone(
+    batch: Batch, holder: str, problem: str, started_at: datetime, *, retry_after: float = 0.0
+) -> None:
+    _put_off(
+        batch,
+        holder,
+        partial(settling.postpone, problem=problem, started_at=started_at, retry_after=retry_after),
+    )
+
+
+def _use_up_a_try(
+    batch: Batch, holder: str, problem: str, started_at: datetime, outcome: AttemptOutcome
+) -> None:
+    _put_off(
+        batch,
+        holder,
+        partial(settling.use_up_a_try, problem=problem, started_at=started_at, outcome=outcome),
+    )
+
+
+def _put_off(batch: Batch, holder: str, end: Callable[[WebhookLog], Attempt]) -> None:
+    """End an attempt that settled nothing, for all messages of a batch. Commits."""
+    held = _held(batch.log_ids, holder)
+    attempts.record([end(log) for log in held])
+    settling.tell_failed(held)
     db.session.commit()
-
-
-def _use_up_a_try(batch: Batch, holder: str, problem: str) -> None:
-    for log in _held(batch.log_ids, holder):
-        log.attempts += 1
-        log.error_message = problem
-        if log.attempts > len(TRY_WAITS_SECONDS):
-            log.status = WebhookStatus.FAILED.value
-            log.processed_at = clock.now()
-            log.release()
-        else:
-            wait = TRY_WAITS_SECONDS[log.attempts - 1] * _between(0.8, 1.2)
-            log.release(next_attempt_at=clock.now() + timedelta(seconds=wait))
-    db.session.commit()
-
-
-def _between(least: float, most: float) -> float:
-    return random.uniform(least, most)  # noqa: S311 - spreads load, guards nothing
 
 
 def _held(log_ids: Sequence[UUID], holder: str) -> Sequence[WebhookLog]:

@@ -53,8 +53,17 @@ def addresses(page: Page, demo: Demo) -> Iterator[tuple[str, str]]:
     yield "refunds", "/refunds"
     yield "refund", first_link(page, "/refunds", r"/refunds/[0-9a-f-]{36}")
     yield "refund-failed", first_link(page, "/refunds?status=failed", r"/refunds/[0-9a-f-]{36}")
+    yield "bulk-refunds", "/refunds/bulk"
+    yield "bulk-refund-new", "/refunds/bulk/new"
+    yield "bulk-refund", first_link(page, "/refunds/bulk", r"/refunds/bulk/[0-9a-f-]{36}")
+    yield "jobs", "/jobs"
     yield "webhooks", "/webhooks"
     yield "webhook", first_link(page, "/webhooks", r"/webhooks/[0-9a-f-]{36}")
+    yield "webhook-failed", first_link(page, "/webhooks?status=failed", r"/webhooks/[0-9a-f-]{36}")
+    yield "webhooks-missing", "/webhooks/missing"
+    yield "webhooks-bulk", "/webhooks/bulk/replay?type=Transaction.Paid"
+    yield "alerts", "/alerts"
+    yield "checks", "/checks"
     yield "billing-keys", "/billing-keys"
     yield "billing-key", first_link(page, "/billing-keys", r"/billing-keys/[0-9a-f-]{36}")
     yield "account", "/account"

@@ -144,7 +144,7 @@ def test_a_cancelled_export_stops_and_leaves_nothing(admin, small_pieces, monkey
     add_payments(25)
     export = ask(admin)
     kill_after(monkeypatch, 3)
-    service.cancel_export(export, by=admin)
+    jobs.stop(export.job_id, by=admin)
     work()
     assert service.erase_expired(HOLDER) == 1
     assert (export.job.status, export.is_ready) == (JobStatus.STOPPED, False)
@@ -158,7 +158,7 @@ def test_a_paused_export_goes_on_when_it_is_resumed(admin, small_pieces, monkeyp
     jobs.pause(export.job_id, by=admin)
     work()
     assert export.finished_at is None
-    service.resume_export(export, by=admin)
+    jobs.resume(export.job_id, by=admin)
     work()
     assert len(ids_in(export)) == 25
 

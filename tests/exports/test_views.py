@@ -124,7 +124,7 @@ def test_nobody_else_finds_the_file_but_a_super_admin(app, signed_in, admin, own
             404,
             200,
         ]
-    assert stranger.submit(f"/exports/{export.id}/cancel").status_code == 404
+    assert stranger.submit(f"/jobs/{export.job_id}/stop").status_code == 403
     assert str(export.id) not in stranger.get("/exports").text
     assert str(export.id) in owner.get("/exports").text
 
@@ -163,8 +163,8 @@ def test_a_file_that_is_not_there_is_told(signed_in, admin):
     assert signed_in.get(f"/exports/{export.id}/file.csv", buffered=True).status_code == 410
 
 
-def test_a_cancelled_export_says_so(signed_in, admin):
+def test_a_stopped_export_says_so(signed_in, admin):
     export = ask(admin)
-    assert signed_in.submit(f"/exports/{export.id}/cancel").status_code == 303
-    assert signed_in.submit(f"/exports/{export.id}/cancel").status_code == 303
-    assert "취소된 내보내기입니다." in signed_in.get(f"/exports/{export.id}").text
+    answer = signed_in.submit(f"/jobs/{export.job_id}/stop")
+    assert answer.location == f"/exports/{export.id}"
+    assert "취소된 내보내기입니다." in signed_in.get(answer.location).text

@@ -121,3 +121,18 @@ def test_a_job_nobody_knows_is_not_run(app):
     assert jobs.claim_waiting(holder=HOLDER, limit=1) == []
     with pytest.raises(NotFound):
         jobs.get_job(new_id())
+
+
+def test_a_job_that_rests_is_taken_up_by_itself(counting, monkeypatch):
+    job, tries = start(), []
+
+    def wait_once(job_id, holder):
+        tries.append(holder)
+        if len(tries) == 1:
+            return jobs.rest(job_id, holder, seconds=30, problem="PortOne is away")
+        return jobs.finish(job_id, holder)
+
+    monkeypatch.setitem(jobs._HANDLERS, "count", wait_once)
+    assert (work(job).status, job.problem, work(job).status) == ("running", "PortOne is away", "running")
+    with clock.fixed_at(clock.now() + timedelta(seconds=31)):
+        assert (work(job).status, job.problem) == ("done", None)

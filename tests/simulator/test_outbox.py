@@ -207,3 +207,24 @@ def test_what_was_pending_survives_a_restart(tmp_path: Path, merchant: Merchant,
     assert Api(after.test_client()).cancel(payment, amount=amount, key="a-key-of-sixteen").status_code == 200
     assert len(merchant.received) == 3
     after.simulator.close()
+
+
+def test_a_message_may_never_arrive_until_it_is_sent_again(simulator: Simulator, merchant: Merchant) -> None:
+    simulator.faults.next("webhook", "never")
+    payment = simulator.make_payment(notify=True)
+    for hour in range(10):
+        with clock.fixed_at(clock.now() + timedelta(hours=hour)):
+            simulator.outbox.flush()
+    (entry,) = webhooks_of(simulator, payment)
+    assert (entry["status"], entry["currentExecutionCount"]) == ("FAILED_UNEXPECTED_ERROR", 6)
+    assert merchant.received == []
+    assert simulator.outbox.resend(payment["id"], entry["id"])["status"] == "SUCCEEDED"
+
+
+def test_a_signature_may_not_fit_at_first(simulator: Simulator, merchant: Merchant) -> None:
+    simulator.faults.next("webhook", "forged")
+    simulator.make_payment(notify=True)
+    simulator.outbox.flush()
+    forged = merchant.received[0]
+    with pytest.raises(judge.WebhookVerificationError):
+        judge.verify(WEBHOOK_SECRET, forged.body.decode(), forged.headers)

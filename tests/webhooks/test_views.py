@@ -154,3 +154,60 @@ def test_the_payment_tells_its_webhooks(
 @pytest.mark.parametrize("address", ["/webhooks", "/webhooks/0190f000-0000-7000-8000-000000000000"])
 def test_nobody_sees_the_log_without_a_sign_in(client: Any, address: str) -> None:
     assert client.get(address).headers["Location"].startswith("/login")
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?answer=error", ["rejected"]),
+        ("?answer=ok", ["failed", "received", "skipped", "processed"]),
+        ("?attempts=0", ["failed", "skipped", "processed"]),
+        ("?attempts=2", ["failed"]),
+    ],
+)
+@pytest.mark.usefixtures("log_of_all_kinds")
+def test_answers_and_attempts_can_be_filtered(signed_in: Any, query: str, found: list[str]) -> None:
+    db.session.execute(update(WebhookLog).where(WebhookLog.status == "failed").values(attempts=3))
+    assert shown(signed_in.get(f"/webhooks{query}")) == found
+
+
+def test_one_press_processes_again_and_a_second_one_harms_nothing(
+    portone: FakePortOne, receive: Receive, signed_in: Any
+) -> None:
+    portone.knows(payment_document("order-1"))
+    log = receive(about_payment("order-1"))
+    for _ in range(2):
+        answer = signed_in.submit(f"/webhooks/{log.id}/replay")
+        assert (answer.status_code, answer.location) == (303, f"/webhooks/{log.id}")
+    page = signed_in.get(f"/webhooks/{log.id}").text
+    assert page.count("data-attempt=") == 2
+    assert "김서연" in page
+
+
+def test_an_endless_reason_is_refused_and_kept(receive: Receive, signed_in: Any) -> None:
+    log = receive(about_payment("order-1"))
+    answer = signed_in.submit(f"/webhooks/{log.id}/replay", {"reason": "가" * 501})
+    assert answer.status_code == 422
+    assert "가" * 501 in answer.text
+
+
+def test_a_forged_message_is_refused_in_words(client: Any, signed_in: Any) -> None:
+    client.post("/webhooks/portone", data="{}")
+    log = db.session.query(WebhookLog).one()
+    page = signed_in.get(f"/webhooks/{log.id}").text
+    assert "/replay" not in page
+    assert signed_in.submit(f"/webhooks/{log.id}/replay").status_code == 409
+
+
+@pytest.mark.parametrize("action", ["replay", "resend"])
+def test_who_lacks_the_permission_can_neither_see_nor_press(
+    receive: Receive, signed_in: Any, monkeypatch: Any, action: str
+) -> None:
+    from app.access import guards
+
+    log = receive(about_payment("order-1"))
+    monkeypatch.setattr(guards, "is_permitted", lambda role, permission: permission == "webhook:read")
+    assert f"/{action}" not in signed_in.get(f"/webhooks/{log.id}").text
+    monkeypatch.setattr(guards, "is_permitted", lambda role, permission: permission != f"webhook:{action}")
+    assert signed_in.submit(f"/webhooks/{log.id}/{action}").status_code == 403
+    assert signed_in.get(f"/webhooks/bulk/{action}").status_code == 403

@@ -1,0 +1,1 @@
+"""Tell people outside when webhooks fail, wait or stay away."""

@@ -1,0 +1,1 @@
+"""The questions an operator would ask the database by hand, on one page."""
