@@ -35,6 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _add_extensions(app, settings)
     _add_web(app)
     _add_blueprints(app)
+    _teach_search()
     _add_commands(app)
     return app
 
@@ -76,7 +77,6 @@ def _engine_options(settings: Settings) -> dict[str, Any]:
 
 def _add_extensions(app: Flask, settings: Settings) -> None:
     from app.accounts.service import load_user
-    from app.settings.models import StoredSetting  # noqa: F401 - its table, until its page is here
     from app.web.language import choose_language, compile_catalogues
 
     init_vault(app, settings.data_encryption_keys)
@@ -97,6 +97,7 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 
 def _add_web(app: Flask) -> None:
     from app.access import guards
+    from app.approvals import sections as approvals
     from app.web import assets, error_pages, filters, lists, requests
 
     assets.init_app(app)
@@ -105,6 +106,7 @@ def _add_web(app: Flask) -> None:
     guards.init_app(app)
     requests.init_app(app)
     error_pages.init_app(app)
+    approvals.init_app()
 
 
 def _add_blueprints(app: Flask) -> None:
@@ -125,6 +127,7 @@ def _add_blueprints(app: Flask) -> None:
     from app.refunds import account_entry
     from app.refunds import views as refunds
     from app.saved_views import views as saved_views
+    from app.settings import views as settings
     from app.webhooks import bulk_pages, endpoint, missing, views  # noqa: F401 - they fill the blueprint
     from app.webhooks.blueprint import webhooks
 
@@ -151,9 +154,17 @@ def _add_blueprints(app: Flask) -> None:
         alerts.alerts,
         checks.checks,
         jobs.jobs,
+        settings.settings,
     ):
         app.register_blueprint(blueprint)
     saved_views.init_app(app)
+
+
+def _teach_search() -> None:
+    """Let the search box of payments know what stands above them: refunds, webhooks, billing keys."""
+    import app.billing_keys.finding
+    import app.refunds.finding
+    import app.webhooks.finding  # noqa: F401
 
 
 def _add_commands(app: Flask) -> None:

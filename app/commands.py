@@ -35,6 +35,8 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
 @with_appcontext
 def worker(threads: int) -> None:
     """Process webhooks, settle refunds, look after what is under way. Run as many as you need."""
+    # The thread that writes holds locks of the database: it must not wait long for Python's own.
+    sys.setswitchinterval(0.0005)
     Worker(current_app._get_current_object(), threads=threads).run()  # type: ignore[attr-defined]
 
 

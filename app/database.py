@@ -5,28 +5,47 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from time import monotonic, sleep
 from typing import Any, TypeVar
 from uuid import UUID
 
 import uuid_utils.compat
 from flask import g, has_request_context
-from sqlalchemy import JSON, DateTime, Dialect, Engine, String, Table, Text, bindparam, event, func, select
+from flask_babel import gettext as _
+from sqlalchemy import (
+    JSON,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    String,
+    Table,
+    Text,
+    bindparam,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from app.errors import DomainError
 from app.extensions import db
 
 Row = TypeVar("Row")
 
 #: How long a SQLite writer waits for the one before it.
 BUSY_MILLISECONDS = 15_000
+#: How often it looks whether its turn has come. SQLite's own wait grows to 100 ms, and the lock stands idle.
+BUSY_LOOK_SECONDS = 0.001
 
 #: Who asks the database where no person does: the worker, commands, PortOne's webhooks.
 SYSTEM = "system"
@@ -171,14 +190,69 @@ def begin_writing() -> None:
 
 
 @contextmanager
-def only_reading() -> Iterator[None]:
-    """Look, between two steps of long work, without taking a writer's turn on SQLite; nothing stays open."""
-    g.reads_only = True
+def reading() -> Iterator[None]:
+    """A look that takes no writer's turn on SQLite. What the session holds uncommitted is given up."""
+    db.session.rollback()
+    before, g.reads_only = g.get("reads_only", False), True
     try:
         yield
     finally:
         db.session.rollback()
-        g.reads_only = False
+        g.reads_only = before
+
+
+def give_way() -> None:
+    """Let other processes write before the next transaction of one that writes again and again.
+
+    SQLite has no queue: whoever comes back at once is there before any of those who wait has looked.
+    """
+    if db.engine.dialect.name == "sqlite":
+        sleep(3 * BUSY_LOOK_SECONDS)
+
+
+class TookTooLong(DomainError):
+    """What was asked of the database was given up after its time was over; nothing was changed."""
+
+    status = 503
+
+
+@contextmanager
+def no_longer_than(seconds: float) -> Iterator[None]:
+    """Give up what is read inside after so long; raises `TookTooLong`, with the transaction rolled back."""
+    connection = db.session.connection()
+    bound = _bound_sqlite if connection.dialect.name == "sqlite" else _bound_postgresql
+    try:
+        with bound(connection, seconds):
+            yield
+    except DBAPIError as problem:
+        if not _is_given_up(problem):
+            raise
+        db.session.rollback()
+        raise TookTooLong(
+            _("This takes too long to find. Narrow it with a period or another word.")
+        ) from problem
+
+
+@contextmanager
+def _bound_sqlite(connection: Connection, seconds: float) -> Iterator[None]:
+    raw: Any = connection.connection.driver_connection
+    end = monotonic() + seconds
+    raw.set_progress_handler(lambda: monotonic() > end, 20_000)  # every so many steps of its machine
+    try:
+        yield
+    finally:
+        raw.set_progress_handler(None, 0)
+
+
+@contextmanager
+def _bound_postgresql(connection: Connection, seconds: float) -> Iterator[None]:
+    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
+    yield
+    connection.exec_driver_sql("SET LOCAL statement_timeout TO DEFAULT")
+
+
+def _is_given_up(problem: DBAPIError) -> bool:
+    return getattr(problem.orig, "sqlstate", None) == "57014" or str(problem.orig) == "interrupted"
 
 
 def lock(model: type[Row], key: Any) -> Row:
@@ -217,6 +291,15 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
         f"busy_timeout = {BUSY_MILLISECONDS}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("split_part", 3, _split_part, deterministic=True)
+
+
+def _split_part(text: str | None, separator: str, number: int) -> str | None:
+    """PostgreSQL's function of this name."""
+    if text is None:
+        return None
+    parts = text.split(separator)
+    return parts[number - 1] if number <= len(parts) else ""
 
 
 def act_as(role: str, user_id: UUID | None = None) -> None:
@@ -243,10 +326,34 @@ def _who_asks() -> tuple[str, str]:
 
 
 @event.listens_for(Engine, "begin")
-def _begin(connection: Any) -> None:
-    if connection.dialect.name == "sqlite":
-        reads_only = bool(g) and g.get("reads_only")
-        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
-    else:
+def _begin(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
         role, user_id = _who_asks()
         connection.execute(_tell_who_asks, {"role": role, "user_id": user_id})
+    elif g and g.get("reads_only"):
+        connection.exec_driver_sql("BEGIN")
+    else:
+        _begin_writing_on_sqlite(connection)
+
+
+def _begin_writing_on_sqlite(connection: Connection) -> None:
+    """Become SQLite's only writer; raises OperationalError when others take too long."""
+    driver: Any = connection.connection.driver_connection
+    deadline = monotonic() + BUSY_MILLISECONDS / 1000
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        while not _has_begun(connection, is_late=monotonic() > deadline):
+            sleep(BUSY_LOOK_SECONDS)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+
+
+def _has_begun(connection: Connection, *, is_late: bool) -> bool:
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OperationalError as problem:
+        is_taken = getattr(problem.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+        if not is_taken or is_late:
+            raise
+        return False
+    return True

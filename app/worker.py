@@ -18,13 +18,14 @@ from types import FrameType
 from typing import Any, TypeVar
 from uuid import UUID
 
-from flask import Flask, g
+from flask import Flask
 from sqlalchemy import ColumnElement, delete, func, select, text, update
 
 from app import clock, leases
 from app.alerts import service as alerts
 from app.bulk_refunds.running import finish_stopped
 from app.bulk_refunds.service import close_forgotten
+from app.database import reading
 from app.exports import service as exports
 from app.extensions import db
 from app.jobs import service as jobs
@@ -33,10 +34,12 @@ from app.leases import Lease
 from app.payments.models import Payment
 from app.payments.service import sync_payment
 from app.portone.errors import PortOneRefused, PortOneUncertain
-from app.refunds import account_keeping, closing, settling
+from app.refunds import account_keeping, approving, closing, settling
 from app.refunds import service as refunds
 from app.refunds.models import AccountClosure, Refund
-from app.webhooks import healing
+from app.refunds.queries import list_payments_behind
+from app.wake_up import Listener
+from app.webhooks import claiming, healing, retention
 from app.webhooks import service as webhooks
 from app.webhooks.models import WebhookLog
 
@@ -52,6 +55,8 @@ CLAIM_SECONDS = 12.0
 BEAT_SECONDS = 4.0
 #: Waits of a worker that found nothing to do, growing from the first to the second.
 IDLE_SECONDS = (0.2, 0.5)
+#: The wait of a worker that is told when something comes; what is only due again is found by looking.
+TOLD_IDLE_SECONDS = 1.0
 #: The wait after an error of the loop itself, such as a database that is away.
 TROUBLE_SECONDS = 2.0
 
@@ -63,6 +68,9 @@ JOBS_AT_ONCE = 2
 IN_MOTION = text("(payments.has_pending_cancellation OR payments.account_refund_status = 'PENDING')")
 #: Such a payment is read again after a tenth of the time it has stood still, within these bounds.
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=6)
+#: So long a payment is read again when our copy lacks a cancellation of ours: whoever made it died before
+#: reading the payment, or PortOne was away just then, and the webhook was lost.
+BEHIND_FOR = timedelta(days=1)
 #: Candidates looked at, and payments read, in one round.
 IN_MOTION_SEEN, IN_MOTION_READ = 1_000, 50
 
@@ -120,7 +128,7 @@ def webhook_inbox(holder: str) -> Inbox:
     processor = webhooks.Processor(holder)
 
     def claim() -> list[Task]:
-        batches = webhooks.claim_batches(holder, seconds=CLAIM_SECONDS)
+        batches = claiming.claim_batches(holder, seconds=CLAIM_SECONDS)
         return [Task(WebhookLog, batch.log_ids, partial(processor.process, batch)) for batch in batches]
 
     return Inbox("webhooks", claim)
@@ -149,7 +157,7 @@ def job_inbox(holder: str) -> Inbox:
 
 def sync_payments_in_motion(holder: str) -> int:
     """Read again those payments in motion that are due; answers how many were read. One worker at a time."""
-    if not leases.hold("payments in motion", holder=holder, seconds=60):
+    if not leases.hold("payments in motion", holder=holder, seconds=2 * BEAT_SECONDS):
         return 0
     read = 0
     for payment_id in _due_in_motion():
@@ -168,18 +176,19 @@ def sync_payments_in_motion(holder: str) -> int:
 
 
 def _due_in_motion() -> list[str]:
-    g.reads_only = True  # looking takes no writer's turn on SQLite
     stood_still_since = func.coalesce(Payment.reported_at, Payment.status_changed_at, Payment.created_at)
-    candidates = db.session.execute(
+    looked_at = (
         select(Payment.payment_id, Payment.synced_at, stood_still_since)
         .where(IN_MOTION)
         .order_by(Payment.synced_at.nulls_first())
         .limit(IN_MOTION_SEEN)
-    ).all()
-    db.session.rollback()
-    g.reads_only = False
+    )
     moment = clock.now()
-    due = [payment_id for payment_id, synced_at, since in candidates if _is_due(synced_at, since, moment)]
+    with reading():
+        behind = list_payments_behind(moment - BEHIND_FOR)
+        candidates = db.session.execute(looked_at).all()
+    moving = [*behind, *candidates]
+    due = list(dict.fromkeys(key for key, synced_at, since in moving if _is_due(synced_at, since, moment)))
     return due[:IN_MOTION_READ]
 
 
@@ -195,6 +204,11 @@ def close_bulk_refunds(holder: str) -> int:
     return close_forgotten() + finish_stopped()
 
 
+def expire_refunds(_holder: str) -> int:
+    """Reject refunds that waited too long for a second person; answers how many."""
+    return approving.expire_waiting()
+
+
 #: In the order of urgency.
 INBOXES = (refund_inbox, closure_inbox, webhook_inbox, job_inbox)
 DUTIES = (
@@ -204,6 +218,8 @@ DUTIES = (
     Duty("bulk refunds", 5.0, close_bulk_refunds),
     Duty("missing webhooks", 30.0, healing.watch),
     Duty("alerts", 15.0, alerts.watch),
+    Duty("old webhooks", 60.0, retention.forget_old_contents),
+    Duty("refunds that waited too long", 10.0, expire_refunds),
 )
 
 
@@ -229,6 +245,7 @@ class Worker:
         self.duties = duties
         self._is_stopping = threading.Event()
         self._has_room = threading.Event()
+        self._is_woken = threading.Event()
         self._under_way: dict[Future[Any], Task] = {}
         self._on_duty: dict[str, tuple[Future[Any], float]] = {}
 
@@ -236,11 +253,15 @@ class Worker:
         """Work until `stop()`, SIGTERM or SIGINT; then finish what is under way and give the rest back."""
         logger.info("Worker %s begins with %d threads", self.holder, self.threads)
         pool = ThreadPoolExecutor(self.threads + len(self.duties), thread_name_prefix="worker")
-        with self._obeying_signals(), self._showing_life(), pool:
+        with self.app.app_context():
+            listener = Listener(db.engine.url, self._is_woken.set)
+        with self._obeying_signals(), self._showing_life(), listener, pool:
             pause = IDLE_SECONDS[0]
             while not self._is_stopping.is_set():
+                self._is_woken.clear()  # before looking: what comes from here on is not slept through
                 found = self._find_work(pool)
-                pause = IDLE_SECONDS[0] if found else min(pause * 1.5, IDLE_SECONDS[1])
+                longest = TOLD_IDLE_SECONDS if listener.is_listening else IDLE_SECONDS[1]
+                pause = IDLE_SECONDS[0] if found else min(pause * 1.5, longest)
                 self._rest(0.0 if found else pause)
             self._give_back()
         logger.info("Worker %s ends", self.holder)
@@ -250,6 +271,7 @@ class Worker:
         leases.begin_to_end(self.holder)
         self._is_stopping.set()
         self._has_room.set()
+        self._is_woken.set()
 
     def run_once(self) -> Counter[str]:
         """Do all that is due now, in this thread; answers how much by the name of inbox or duty."""
@@ -313,7 +335,7 @@ class Worker:
     def _rest(self, seconds: float) -> None:
         """Wait for a free thread if there is none, else for so long."""
         if not self._is_full():
-            self._is_stopping.wait(seconds)
+            self._is_woken.wait(seconds)
             return
         self._has_room.clear()
         if self._is_full() and not self._is_stopping.is_set():

@@ -156,7 +156,6 @@ def app(migrated_app: Flask, empty_database: Any) -> Iterator[Flask]:
         db.engine.dispose()
         empty_database.reset()
         portone = migrated_app.extensions["portone"]
-        migrated_app.extensions.pop("totals", None)
         yield migrated_app
         migrated_app.extensions["portone"] = portone
         db.session.remove()

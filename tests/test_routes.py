@@ -106,5 +106,5 @@ def test_who_loses_the_role_loses_every_page_at_once(app, client, admin):
 
 
 def test_a_permission_not_held_answers_403(signed_in, monkeypatch):
-    monkeypatch.setattr("app.access.guards.is_permitted", lambda role, permission: False)
+    monkeypatch.setattr("app.access.guards.holds", lambda person, permission: False)
     assert signed_in.get("/account").status_code == 403

@@ -48,6 +48,8 @@ def used_names(plain_app: Flask, name: str) -> set[str]:
     tree = plain_app.jinja_env.parse(source(name))
     used = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
     for include in tree.find_all(nodes.Include):
+        if not isinstance(include.template, nodes.Const):  # chosen by the code, and imports for itself
+            continue
         partial = include.template.as_const()
         used |= used_names(plain_app, partial) - imported_names(plain_app.jinja_env.parse(source(partial)))
     return used

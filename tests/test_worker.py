@@ -21,7 +21,7 @@ from app.leases import Lease
 from app.payments.models import Payment
 from app.portone.errors import PortOneUncertain
 from app.portone.webhooks import event_from
-from app.webhooks import inbox, service, settling
+from app.webhooks import claiming, inbox, settling
 from app.webhooks.models import WebhookLog
 from app.worker import Duty, Worker
 from tests.conftest import ENVIRONMENT
@@ -190,13 +190,13 @@ def test_trouble_with_the_database_or_a_duty_stops_nothing(
     def break_down(*_: Any, **__: Any) -> int:
         raise RuntimeError("the database is away")
 
-    claim = service.claim_batches
-    monkeypatch.setattr(service, "claim_batches", break_down)
+    claim = claiming.claim_batches
+    monkeypatch.setattr(claiming, "claim_batches", break_down)
     portone.knows(payment_document("order-0"))
     receive()
     with running(Worker(app, threads=2, duties=[Duty("broken", 0.01, break_down)])):
         time.sleep(0.3)
-        monkeypatch.setattr(service, "claim_batches", claim)
+        monkeypatch.setattr(claiming, "claim_batches", claim)
         wait_until(lambda: count("processed") == 1)
 
 
@@ -206,7 +206,7 @@ def test_what_a_killed_worker_held_is_taken_up_within_fifteen_seconds(
     portone.knows(payment_document("order-0"))
     receive()
     moment = clock.now()
-    service.claim_batches("killed", seconds=worker.CLAIM_SECONDS)  # and never heard of again
+    claiming.claim_batches("killed", seconds=worker.CLAIM_SECONDS)  # and never heard of again
     with clock.fixed_at(moment + timedelta(seconds=5)):
         assert Worker(app).run_once()["webhooks"] == 0
     with clock.fixed_at(moment + timedelta(seconds=15)):

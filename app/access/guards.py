@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, abort
 from flask_login import current_user
 
-from app.access.permissions import Permission, is_permitted
+from app.access.permissions import Permission, holds
 from app.extensions import login_manager
 
 View = Callable[..., Any]
@@ -15,7 +15,7 @@ View = Callable[..., Any]
 
 def can(permission: Permission | str) -> bool:
     """Whether the person signed in holds a permission."""
-    return bool(current_user.is_authenticated) and is_permitted(current_user.role, Permission(permission))
+    return bool(current_user.is_authenticated) and holds(current_user, Permission(permission))
 
 
 def require(permission: Permission) -> Callable[[View], View]:

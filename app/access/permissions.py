@@ -1,6 +1,8 @@
 """Every permission there is, and which role holds which: the whole table, in one place."""
 
+from collections.abc import Collection
 from enum import StrEnum
+from typing import Protocol
 
 
 class Role(StrEnum):
@@ -45,9 +47,11 @@ class Permission(StrEnum):
     VIEW_SHARE = "view:share"
     VIEW_MANAGE = "view:manage"
     JOB_READ = "job:read"
+    SETTINGS_MANAGE = "settings:manage"
 
 
-#: What a super admin alone holds by role: people, what tells of them, and what goes past a rule or a mask.
+#: What a super admin alone holds by role: people, what tells of them, what holds for everybody, and what
+#: goes past a rule or a mask.
 _OWNERS = frozenset(
     {
         Permission.ADMIN_MANAGE,
@@ -59,6 +63,7 @@ _OWNERS = frozenset(
         Permission.REFUND_REVEAL_ACCOUNT,
         Permission.VIEW_MANAGE,
         Permission.REFUND_APPROVE,
+        Permission.SETTINGS_MANAGE,
     }
 )
 
@@ -71,7 +76,25 @@ HELD_BY: dict[Role, frozenset[Permission]] = {
     Role.SUPER_ADMIN: frozenset(Permission),
 }
 
+#: What one admin may be given beyond the role; no other word in `users.grants` counts.
+GRANTABLE = frozenset({Permission.REFUND_APPROVE})
+
+
+class Holder(Protocol):
+    """Whoever may do things: a `User`, or the proxy of the person signed in."""
+
+    @property
+    def role(self) -> str: ...
+    @property
+    def grants(self) -> Collection[str] | None: ...
+
 
 def is_permitted(role: str, permission: Permission) -> bool:
     """Whether a role holds a permission; an unknown role holds none."""
     return permission in HELD_BY.get(Role(role), frozenset()) if role in set(Role) else False
+
+
+def holds(person: Holder, permission: Permission) -> bool:
+    """Whether a person holds a permission, by role or because it was given to them."""
+    is_given = person.role == Role.ADMIN and permission in GRANTABLE and permission in (person.grants or ())
+    return is_given or is_permitted(person.role, permission)

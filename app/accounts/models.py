@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
 from app.access.permissions import Role
-from app.database import Id, Identified, Sealed, Timestamped, UtcDateTime, utc_now
+from app.database import Document, Id, Identified, Sealed, Timestamped, UtcDateTime, utc_now
 from app.extensions import Model
 
 
@@ -27,6 +27,8 @@ class User(Identified, Timestamped, UserMixin, Model):
     is_active: Mapped[bool] = mapped_column(server_default=true())
     customer_id: Mapped[str | None] = mapped_column(String(255), unique=True)
     language: Mapped[str | None] = mapped_column(String(8))
+    #: Permissions this admin was given beyond the role; see `permissions.GRANTABLE`.
+    grants: Mapped[list[str] | None] = mapped_column(Document)
 
     #: The secret of the second factor; it counts from when a code of it was shown to be right.
     totp_sealed: Mapped[str | None] = mapped_column(Sealed)

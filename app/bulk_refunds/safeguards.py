@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from flask_babel import gettext as _
 
-from app.access.permissions import Permission, is_permitted
+from app.access.permissions import Permission, holds, is_permitted
 from app.accounts.models import User
-from app.accounts.passwords import is_password
+from app.accounts.service import SignInRefused, SignInThrottled
+from app.approvals.service import Proof, ProofMissing, confirm_identity
 from app.bulk_refunds.models import RefundBatch
 from app.errors import DomainError
-from app.extensions import db
 from app.refunds.service import Wish, request_refund
 from app.settings.service import amount_of
 from app.web.filters import money
@@ -48,10 +48,14 @@ def needs_password(sums: Iterable[Sum]) -> bool:
 
 
 def is_own_password(user: User, password: str) -> bool:
-    """Whether this is the person's own password. Ends the transaction: comparing takes long, on purpose."""
-    password_hash = user.password_hash
-    db.session.rollback()
-    return is_password(password, password_hash)
+    """Whether this is the person's own password. Commits. Raises `SignInThrottled` after too many others."""
+    try:
+        confirm_identity(user, password)
+    except SignInThrottled:
+        raise
+    except (ProofMissing, SignInRefused):
+        return False
+    return True
 
 
 def may_carry_out(user: User | None) -> bool:
@@ -61,14 +65,15 @@ def may_carry_out(user: User | None) -> bool:
 
 def may_approve(user: User, *, involved: Iterable[object]) -> bool:
     """Whether this person may decide about a batch: never one they uploaded or confirmed themselves."""
-    return is_permitted(user.role, Permission.REFUND_APPROVE) and user.id not in set(involved)
+    return holds(user, Permission.REFUND_APPROVE) and user.id not in set(involved)
 
 
 def refund(payment_id: str, wish: Wish, *, batch: RefundBatch) -> None:
     """Make one refund of a batch that was confirmed, and approved where it had to be."""
     if batch.confirmer is None:
         raise DomainError(_("Whoever confirmed this is gone."))
-    request_refund(payment_id, wish, by=batch.confirmer)
+    proof = Proof(batch.confirmer.id, batch.proof) if batch.proof else None
+    request_refund(payment_id, wish, by=batch.confirmer, proof=proof, approved_by=batch.decider)
 
 
 def _is_above(setting: str, total: Sum) -> bool:

@@ -15,6 +15,7 @@ from flask import Flask
 from sqlalchemy import insert, select
 
 from app import clock
+from app.access.permissions import Role
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.audit import service as audit
@@ -31,7 +32,9 @@ from app.payments.service import sync_range
 from app.portone.requests import CancelRequest, RefundAccount
 from app.refunds import account_links
 from app.refunds.models import Refund, RefundStatus
+from app.refunds.service import Wish
 from app.refunds.settling import action_of, outcome_of
+from app.settings.service import value_of
 from app.simulator import Simulator
 from app.simulator.store import fill_store
 from app.webhooks.models import WebhookLog, WebhookStatus
@@ -71,6 +74,7 @@ def fill_dashboard(app: Flask, simulator: Simulator) -> None:
         _tell_webhooks(simulator)
         tell_troubles()
         _tell_refunds(staff, chance)
+        _ask_for_approval(staff)
         _write_notes(staff, chance)
         _let_a_buyer_enter_an_account(staff)
         keep_habits(staff)
@@ -232,6 +236,48 @@ def _refused_stories() -> Iterator[_Story]:
             pg_code=pg_code,
             pg_message=pg_message,
         )
+
+
+def _ask_for_approval(staff: list[User]) -> None:
+    """A large refund that support asked for, an hour ago, and that waits for the owner."""
+    largest = (
+        select(Payment)
+        .where(Payment.status == "PAID", Payment.method == "CARD", Payment.channel_type == "LIVE")
+        .where(Payment.currency == "KRW")
+        .order_by(Payment.amount.desc(), Payment.id)
+        .limit(1)
+    )
+    support = next(person for person in staff if person.role == Role.ADMIN)
+    for payment in db.session.scalars(largest):
+        with clock.fixed_at(clock.now() - timedelta(hours=1)):
+            _wait_for_approval(payment, support)
+    db.session.commit()
+
+
+def _wait_for_approval(payment: Payment, by: User) -> None:
+    wish = Wish(
+        intent=new_id(),
+        amount=payment.cancellable_amount // 2,
+        tax_free_amount=0,
+        expected_refundable=payment.cancellable_amount,
+        reason="상품 불량 또는 오배송 - 사진 확인함",
+        reason_code="defective",
+    )
+    refund = Refund(
+        id=wish.intent,
+        payment_id=payment.id,
+        status=RefundStatus.AWAITING_APPROVAL,
+        amount=wish.amount,
+        reason=wish.reason,
+        reason_code=wish.reason_code,
+        requested_by=by.id,
+        wish_sealed=vault().seal(wish.to_text()),
+        created_at=clock.now(),
+        expires_at=clock.now() + timedelta(hours=value_of("refund_approval_hours")),
+    )
+    db.session.add(refund)
+    facts = {"amount": refund.amount, "currency": payment.currency, "reason": refund.reason}
+    audit.record("refund.requested", "refund", refund.id, by=by, after={"status": refund.status}, facts=facts)
 
 
 def _write_notes(staff: list[User], chance: random.Random) -> None:

@@ -20,7 +20,7 @@ from flask_babel import force_locale
 from sqlalchemy import Select, delete, func, select
 
 from app import clock
-from app.database import only_reading
+from app.database import reading
 from app.errors import DomainError
 from app.exports.models import Export, ExportChunk, Format
 from app.extensions import db
@@ -28,7 +28,7 @@ from app.jobs.service import advance, fail, finish, get_job, handles
 from app.portone.meanings import N_
 from app.settings.service import value_of
 from app.web.lists import Listing, cells_by, get_listing
-from app.web.pagination import cursor_of, list_rows
+from app.web.pagination import Position, cursor_of, list_rows
 from app.web.spreadsheets import BOM, Cell, Workbook, csv_text
 
 KIND = "export"
@@ -66,12 +66,12 @@ class _Work:
 
     def read(self, after: str | None) -> tuple[list[list[Cell]], str | None]:
         """The next rows as cells, and the cursor behind them; None behind the last."""
-        with only_reading():
+        with reading():
             rows = list_rows(
                 self.statement,
                 clock=self.listing.clock,
                 key=self.listing.key,
-                after=after,
+                at=Position(after),
                 size=ROWS_OF_A_PIECE,
             )
         return [self.cells(row) for row in rows], cursor_of(rows[-1]) if rows else None
@@ -113,7 +113,7 @@ def _work_on(export: Export, job_id: UUID, holder: str) -> _Work | None:
 def _count(work: _Work) -> bool:
     """Say how many rows there are to come; whether to go on."""
     ones = work.statement.with_only_columns(work.listing.key, maintain_column_froms=True).order_by(None)
-    with only_reading():
+    with reading():
         total = db.session.scalar(select(func.count()).select_from(ones.subquery()))
     return advance(work.job_id, work.holder, total=total)
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, exists, or_, select
 from app import clock
 from app.accounts.models import User
 from app.audit import service as audit
-from app.database import begin_writing, lock, new_id, only_reading
+from app.database import begin_writing, lock, new_id, reading
 from app.errors import DomainError
 from app.exports.building import KIND
 from app.exports.models import Export, ExportChunk, Format
@@ -79,7 +79,7 @@ def note_download(export_id: UUID, *, by: User) -> Export:
 
 def erase_expired(_holder: str) -> int:
     """Erase the files that have expired and those that were cancelled; answers how many. Commits."""
-    with only_reading():
+    with reading():
         due = db.session.scalars(select(Export.id).where(*_is_due()).limit(_ERASED_AT_ONCE)).all()
     for export_id in due:
         export = lock(Export, export_id)

@@ -28,7 +28,7 @@ from app.config import Settings
 from app.extensions import db, portone
 from app.leases import Lease
 from app.money import Money
-from app.payments.listing import FLAGS
+from app.payments.filters import FLAGS
 from app.payments.models import Cancellation, Payment
 from app.refunds.models import Refund, RefundStatus
 from app.webhooks.gaps import is_missing

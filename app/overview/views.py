@@ -5,15 +5,17 @@ from typing import Any
 from flask import Blueprint, Response, current_app, flash, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_login import current_user
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
-from app.access.guards import require
+from app.access.guards import can, require
 from app.access.permissions import Permission
 from app.overview import queries
 from app.overview.queries import Concern
 from app.portone.errors import PortOneRefused, PortOneUncertain
 from app.portone.meanings import msgid_of
+from app.refunds.queries import count_waiting_for
 from app.web.filters import money
 from app.web.htmx import render, see_other
 from app.web.labels import Label
@@ -78,10 +80,13 @@ def ask_portone() -> BaseResponse:
 def _item(concern: Concern) -> dict[str, Any]:
     """A line of the work list: the words, the money by currency, and the way to the rows."""
     label = _CONCERNS[concern.kind]
+    details = [money(each.amount, each.currency) for each in concern.amounts]
+    if concern.kind == "refunds_to_approve" and can(Permission.REFUND_APPROVE):
+        details.append(_("for you to decide: %(count)s", count=count_waiting_for(current_user.id)))
     return {
         "count": concern.count,
         "text": label.text,
-        "detail": " · ".join(money(each.amount, each.currency) for each in concern.amounts),
+        "detail": " · ".join(details),
         "tone": label.tone,
         "icon": label.icon,
         "url": url_for(concern.endpoint, **concern.query),

@@ -7,8 +7,9 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select
 
 from app.access.permissions import Permission
+from app.payments.filters import PaymentFilters
 from app.payments.forms import PaymentFilterForm
-from app.payments.listing import PaymentFilters, select_matches
+from app.payments.listing import select_matches
 from app.payments.models import Payment
 from app.web.lists import Column, Listing, register
 from app.web.masks import masked_email, masked_name, masked_phone

@@ -14,18 +14,17 @@ from wtforms.validators import Length, Optional, Regexp, ValidationError
 
 from app import clock
 from app.money import InvalidAmount, decimals, parse_amount
-from app.payments.listing import CLOCKS, FLAGS, PaymentFilters
+from app.payments.filters import CLOCKS, FLAGS, USUAL_CLOCK, PaymentFilters
 from app.payments.queries import BILLING_KEY_PREFIX
-from app.payments.search import TextQuery
+from app.payments.words import LANGUAGE, Settled, days_of, query_of, settle
 from app.portone.labels import PG_PROVIDERS, pg_name
 from app.web.forms import AmountField, Form, PeriodForm, Required
 from app.web.labels import choices_of
 from app.web.language import page_language
+from app.web.query_language import Complaint
 
 #: Won with their sign, cents with theirs, and as many decimals as any currency has.
 _READ_AS = ("KRW", "USD", "CLF")
-
-USUAL_CLOCK = "status_changed"
 
 _CLOCK_NAMES = {
     "status_changed": _l("Status changed at"),
@@ -41,6 +40,18 @@ _FLAG_NAMES = {
     "account_refund_failed": _l("Transfer of the refund failed"),
     "account_refund_pending": _l("Transfer of the refund in progress"),
 }
+
+
+#: What a row of the list can show beside status, order and amount, and what it does unless people choose.
+COLUMNS = {
+    "customer": _l("Customer"),
+    "method": _l("Payment method"),
+    "transaction_id": _l("Transaction ID"),
+    "requested": _l("Requested at"),
+    "approved": _l("Approved at"),
+    "time": _l("Time"),
+}
+USUAL_COLUMNS = ("customer", "method", "time")
 
 
 class CodesField(wtforms.SelectMultipleField):
@@ -110,20 +121,26 @@ class PaymentFilterForm(PeriodForm):
     )
     flag = wtforms.SelectField(_l("Unsettled"), default="")
     real = wtforms.BooleanField(_l("Without test payments"), false_values=("", "0", "false"))
+    column = CodesField(_l("Columns"))
     billing_key = wtforms.HiddenField(
         validators=[Optional(), Regexp("[0-9a-f]{64}$", message=_l("Search for the billing key again."))]
     )
 
     def __init__(self, formdata: Any = None, **values: Any) -> None:
         super().__init__(formdata, **values)
+        self._settled: PaymentFilters | None = None
         self.clock.choices = [SelectChoice(code, name) for code, name in _CLOCK_NAMES.items()]
-        self.status.choices = choices_of("payment_status")
-        self.method.choices = _with_unknown(_method_names(), self.method.data)
-        self.pg.choices = _with_unknown(_pg_names(), self.pg.data)
+        self._offer_codes()
+        self.column.choices = [SelectChoice(code, name) for code, name in COLUMNS.items()]
         self.flag.choices = [
             SelectChoice("", _l("All")),
             *(SelectChoice(code, _FLAG_NAMES[code]) for code in FLAGS),
         ]
+
+    def _offer_codes(self) -> None:
+        self.status.choices = choices_of("payment_status")
+        self.method.choices = _with_unknown(_method_names(), self.method.data)
+        self.pg.choices = _with_unknown(_pg_names(), self.pg.data)
 
     @property
     def has_billing_key(self) -> bool:
@@ -134,6 +151,12 @@ class PaymentFilterForm(PeriodForm):
     def is_blank(self) -> bool:
         """Whether nothing narrows the list."""
         return self.filters() == PaymentFilters()
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns to show beside status, order and amount, in the order of the table."""
+        chosen = self.column.data or USUAL_COLUMNS
+        return [code for code in COLUMNS if code in chosen]
 
     @property
     def clock_name(self) -> str:
@@ -168,10 +191,72 @@ class PaymentFilterForm(PeriodForm):
         if field.data is not None and least is not None and field.data < least:
             raise ValidationError(_("The largest amount is below the smallest."))
 
+    def validate_q(self, field: wtforms.Field) -> None:
+        """Read the query; what it says of other fields is shown in them, and wins over what stood there."""
+        try:
+            query = LANGUAGE.read(field.data or "")
+        except Complaint as complaint:
+            raise ValidationError(str(complaint)) from complaint
+        settled = settle(query, self._chosen())
+        self._settled = settled.filters
+        if query.terms:
+            self._show(settled)
+
     def filters(self) -> PaymentFilters:
-        """The filters for `listing.list_payments`: days in Asia/Seoul become moments."""
+        """The filters, from the fields and from what is typed; raises `Complaint` unless it was validated."""
+        if self._settled is None:
+            self._settled = settle(LANGUAGE.read(self.q.data or ""), self._chosen()).filters
+        return self._settled
+
+    @property
+    def whole_query(self) -> str:
+        """All that is filtered by, as one query that can be typed."""
+        return LANGUAGE.print(query_of(self.filters()))
+
+    def address(self, **changes: Any) -> dict[str, Any]:
+        """The address of these filters with some changed, each in its field; None takes one out."""
+        told: dict[str, Any] = {
+            "q": self.q.data,
+            "status": self.status.data,
+            "method": self.method.data,
+            "pg": self.pg.data,
+            "from": self.from_.data,
+            "to": self.to.data,
+            "clock": self.clock.data if self.clock.data != USUAL_CLOCK else None,
+            "amount_min": self.amount_min.show(self.amount_min.data),
+            "amount_max": self.amount_max.show(self.amount_max.data),
+            "currency": self.currency.data,
+            "flag": self.flag.data,
+            "real": "1" if self.real.data else None,
+            "billing_key": self.billing_key.data,
+            "column": self.column.data,
+        }
+        return {name: value for name, value in (told | changes).items() if value}
+
+    def _show(self, settled: Settled) -> None:
+        """Let the fields show what the query says, and the search box what no field can say."""
+        filters = settled.filters
+        self.q.data = settled.typed
+        self.status.data = list(filters.statuses)
+        self.method.data = list(filters.methods)
+        self.pg.data = list(filters.pg_providers)
+        self._offer_codes()
+        self.status.choices = _with_unknown(choices_of("payment_status"), self.status.data)
+        self.clock.data = filters.clock
+        self.currency.data, self.flag.data = filters.currency, filters.flag or ""
+        self.real.data = filters.is_real_only
+        days = days_of(filters)
+        for field, value in (
+            (self.from_, days.low),
+            (self.to, days.high),
+            (self.amount_min, filters.least),
+            (self.amount_max, filters.most),
+        ):
+            field.data, field.raw_data = value, None
+
+    def _chosen(self) -> PaymentFilters:
+        """What the fields say: days in Asia/Seoul become moments."""
         return PaymentFilters(
-            text=TextQuery.of(self.q.data or ""),
             statuses=tuple(self.status.data or ()),
             methods=tuple(self.method.data or ()),
             pg_providers=tuple(self.pg.data or ()),

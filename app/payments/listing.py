@@ -1,43 +1,34 @@
 """The list of payments: which ones a person wants, found by text, time and everything else."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from flask import current_app
-from sqlalchemy import CTE, ColumnElement, Select, func, literal, select, tuple_
+from sqlalchemy import CTE, ColumnElement, Select, func, select
 from sqlalchemy.orm import load_only
 
-from app.config import Settings
+from app.database import no_longer_than
 from app.extensions import db
-from app.payments.models import Cancellation, Payment, PaymentSearch
-from app.payments.search import TextQuery
-from app.web.amount_range import is_amount_within
-from app.web.pagination import Page, capped_count, list_page, read_cursor
+from app.payments.filters import CLOCKS, PaymentFilters
+from app.payments.models import Payment, PaymentSearch
+from app.payments.search import is_sqlite
+from app.payments.text_query import FREQUENT, TextQuery
+from app.web.pagination import PAGE_SIZE, Page, Position, capped_count, list_rows, page_of
 
-#: The clocks a period can be meant by, and the column each is read from.
-CLOCKS = {
-    "status_changed": "changed_clock",
-    "requested": "requested_clock",
-    "paid": "paid_at",
-    "cancelled": "changed_clock",
-}
-
-#: Payments that something is unsettled about.
-FLAGS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
-    "pending_cancellation": lambda on: on.has_pending_cancellation,
-    "open_dispute": lambda on: on.has_open_dispute,
-    "mismatched": lambda on: on.is_mismatched,
-    "account_refund_failed": lambda on: on.account_refund_status.in_(("FAILED", "PARTIAL_REFUND_FAILED")),
-    "account_refund_pending": lambda on: on.account_refund_status == "PENDING",
-}
+__all__ = [
+    "PaymentFilters",
+    "PaymentList",
+    "count_without_period",
+    "list_payments",
+    "select_matches",
+]
 
 #: The columns a row of the list shows.
 _SHOWN = (
     Payment.payment_id,
+    Payment.transaction_id,
     Payment.status,
     Payment.order_name,
     Payment.currency,
@@ -47,6 +38,8 @@ _SHOWN = (
     Payment.pg_provider,
     Payment.channel_type,
     Payment.customer_name,
+    Payment.customer_email,
+    Payment.customer_phone,
     Payment.has_pending_cancellation,
     Payment.has_open_dispute,
     Payment.is_mismatched,
@@ -65,6 +58,7 @@ _NARROWING = (
     Payment.channel_type,
     Payment.currency,
     Payment.amount,
+    Payment.cancelled_amount,
     Payment.billing_key_hash,
     Payment.has_pending_cancellation,
     Payment.has_open_dispute,
@@ -75,35 +69,20 @@ _NARROWING = (
     Payment.paid_at,
 )
 
-#: How many payments a search for a frequent word walks before all its matches are collected after all.
-WALKED = 5_000
+#: No search runs longer: a person narrows it sooner than they wait.
+LONGEST_SEARCH = 2.0
+
+#: How many payments a search for a frequent word walks before its matches are put in order after all.
+WALKED = 2_000
 
 #: How many payments, the newest, are looked through for a text of one or two letters, which no index knows.
 LOOKED_THROUGH = 20_000
 
+#: How many of a word's matches, the newest, are looked at first, and by how much more each further time.
+_FIRST_LOOK, _FURTHER, _LAST_LOOK = 64, 8, 32_000
 
-@dataclass(frozen=True, slots=True)
-class PaymentFilters:
-    """Which payments a list shows. `since` is included and `until` is not; amounts are in major units."""
-
-    text: TextQuery = field(default_factory=lambda: TextQuery(()))
-    statuses: tuple[str, ...] = ()
-    methods: tuple[str, ...] = ()
-    pg_providers: tuple[str, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-    clock: str = "status_changed"
-    least: Decimal | None = None
-    most: Decimal | None = None
-    currency: str | None = None
-    flag: str | None = None
-    is_real_only: bool = False
-    billing_key_hash: str | None = None
-
-    @property
-    def is_text_only(self) -> bool:
-        """Whether nothing but the text narrows the list."""
-        return replace(self, text=TextQuery(()), clock="status_changed") == PaymentFilters()
+#: Up to so many matches of a word are all read at once, and counted by the way.
+FEW = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,47 +99,76 @@ class PaymentList:
     is_partial: bool
 
 
-def list_payments(filters: PaymentFilters, *, after: str | None) -> PaymentList:
-    """A page of payments, newest first by the clock the filters name."""
-    page, total = _find_page(filters, after)
-    is_partial = bool(filters.text.words) and not filters.text.tokens
-    return PaymentList(page, total, _fields_found(page.rows, filters.text), is_partial)
+def list_payments(filters: PaymentFilters, *, after: str | None, before: str | None = None) -> PaymentList:
+    """A page of payments, newest first by the clock the filters name; raises `TookTooLong`."""
+    at = Position(after, before)
+    with no_longer_than(LONGEST_SEARCH):
+        page, total = _find_page(filters, at)
+        if before and len(page.rows) < PAGE_SIZE:  # the start is near: a whole page from there
+            page, total = _find_page(filters, Position())
+        return PaymentList(page, total, _fields_found(page.rows, filters.text), _is_partial(filters.text))
 
 
 def count_without_period(filters: PaymentFilters) -> int:
     """How many payments the filters find once their period is taken away, as `capped_count` counts."""
-    wider = replace(filters, since=None, until=None)
-    text = wider.text
-    if text.words and not text.tokens:
-        return 0
-    on: Any = _hits(text, text.has_tokens()).c if text.words else Payment
-    return capped_count(select(on.id).where(*_conditions(wider, on)))
+    with no_longer_than(LONGEST_SEARCH):
+        wider = replace(filters, since=None, until=None)
+        return 0 if _is_partial(wider.text) else capped_count(select_matches(wider, Payment.id))
 
 
 def select_matches(filters: PaymentFilters, *columns: Any) -> Select[Any]:
     """Columns of every payment the filters find, in no order: for files and totals, which leave none out."""
-    statement = select(*columns).select_from(Payment).where(*_conditions(filters, Payment))
+    statement = select(*columns).select_from(Payment).where(*filters.conditions(Payment))
     text = filters.text
-    if not text.words:
+    if text.is_blank:
         return statement
-    has_tokens = [text.has_tokens()] if text.tokens else []
+    has_tokens = [text.has_tokens()] if text.is_indexed else []
     return statement.join(PaymentSearch, PaymentSearch.payment_id == Payment.id).where(
         *has_tokens, *text.confirms()
     )
 
 
-def _find_page(filters: PaymentFilters, after: str | None) -> tuple[Page[Payment], int | None]:
+def _is_partial(text: TextQuery) -> bool:
+    return text.is_needle and not text.is_indexed
+
+
+def _find_page(filters: PaymentFilters, at: Position) -> tuple[Page[Payment], int | None]:
     text = filters.text
-    if not text.words:
-        conditions = _conditions(filters, Payment)
-        total = capped_count(select(Payment.id).where(*conditions)) if not after else None
-        return _page_of(_rows().where(*conditions), filters, Payment, after), total
-    if text.candidates is not None:
-        return _collect(filters, after, PaymentSearch.id.in_(text.candidates))
-    walked = _page_of(_walk(filters, after), filters, Payment, after)
-    if walked.next_cursor or not text.tokens:
-        return walked, None
-    return _collect(filters, after, text.has_tokens())[0], None
+    if text.is_blank:
+        conditions = filters.conditions(Payment)
+        total = capped_count(select(Payment.id).where(*conditions)) if at.is_start else None
+        return _page(_rows().where(*conditions), filters, Payment, at), total
+    if text.candidates is not None and (len(text.candidates) < FEW or not _has_clocks(filters)):
+        return _collect(filters, at, PaymentSearch.id.in_(text.candidates))
+    return _find_frequent(filters, at), _count_confirmed(filters) if at.is_start else None
+
+
+def _find_frequent(filters: PaymentFilters, at: Position) -> Page[Payment]:
+    """A page of what many payments hold, or no index knows."""
+    text = filters.text
+    if not text.is_indexed or (text.candidates is None and _is_everywhere(text)):
+        walked = _page(_walk(filters, at), filters, Payment, at)
+        if not text.is_indexed or _goes_on(walked, at):
+            return walked
+    if _has_clocks(filters):
+        ordered = _in_order(filters, at)
+        if ordered is not None:
+            return ordered
+    return _collect(filters, at, text.has_tokens())[0]
+
+
+def _has_clocks(filters: PaymentFilters) -> bool:
+    """Whether the index can put matches in the order of the list by itself."""
+    return is_sqlite() and filters.clock != "paid"
+
+
+def _count_confirmed(filters: PaymentFilters) -> int | None:
+    """How many candidates hold the text; None where that is not worth it, or more narrows the list."""
+    text = filters.text
+    if text.candidates is None or not filters.is_text_only:
+        return None
+    confirmed = select(PaymentSearch.id).where(PaymentSearch.id.in_(text.candidates), *text.confirms())
+    return capped_count(confirmed)
 
 
 def _rows() -> Select[Payment]:
@@ -168,20 +176,21 @@ def _rows() -> Select[Payment]:
     return select(Payment).options(load_only(*_SHOWN, raiseload=True))
 
 
-def _page_of(statement: Select[Any], filters: PaymentFilters, on: Any, after: str | None) -> Page[Any]:
-    clock_column = getattr(on, CLOCKS[filters.clock])
-    return list_page(statement, clock=clock_column, key=on.id, after=after, scalars=on is Payment)
+def _page(statement: Select[Any], filters: PaymentFilters, on: Any, at: Position) -> Page[Any]:
+    clock = getattr(on, CLOCKS[filters.clock])
+    found = list_rows(statement, clock=clock, key=on.id, at=at, size=PAGE_SIZE + 1)
+    return page_of(found, at, size=PAGE_SIZE, scalars=on is Payment)
 
 
 def _collect(
-    filters: PaymentFilters, after: str | None, candidates: ColumnElement[bool]
+    filters: PaymentFilters, at: Position, candidates: ColumnElement[bool]
 ) -> tuple[Page[Payment], int | None]:
     """All matches of the text first, whatever the planner would do; then filters, order and page."""
     hits = _hits(filters.text, candidates)
-    statement = _rows().join(hits, hits.c.id == Payment.id).where(*_conditions(filters, hits.c))
-    page = _page_of(statement.add_columns(func.count().over()), filters, hits.c, after)
-    total = page.rows[0][1] if page.rows else 0
-    return Page([row[0] for row in page.rows], page.next_cursor), None if after else total
+    statement = _rows().join(hits, hits.c.id == Payment.id).where(*filters.conditions(hits.c))
+    page = _page(statement.add_columns(func.count().over().label("total")), filters, hits.c, at)
+    total = (page.rows[0].total if page.rows else 0) if at.is_start else None
+    return replace(page, rows=[row[0] for row in page.rows]), total
 
 
 def _hits(text: TextQuery, candidates: ColumnElement[bool]) -> CTE:
@@ -194,7 +203,15 @@ def _hits(text: TextQuery, candidates: ColumnElement[bool]) -> CTE:
     )
 
 
-def _walk(filters: PaymentFilters, after: str | None) -> Select[Payment]:
+def _is_everywhere(text: TextQuery) -> bool:
+    """Whether a frequent word is so dense among the newest payments that walking them soon fills a page."""
+    if not is_sqlite():
+        return True
+    newest = db.session.scalar(select(func.max(PaymentSearch.id))) or 0
+    return newest - text.newest_candidates[-1] < FREQUENT * WALKED / PAGE_SIZE / 2
+
+
+def _walk(filters: PaymentFilters, at: Position) -> Select[Payment]:
     """The payments by time, each looked at for the text: soon done when many match.
 
     The walk is bounded, or a word that only old payments hold would be looked for in all of them.
@@ -202,73 +219,50 @@ def _walk(filters: PaymentFilters, after: str | None) -> Select[Payment]:
     statement = (
         _rows()
         .join(PaymentSearch, PaymentSearch.payment_id == Payment.id)
-        .where(*_conditions(filters, Payment), *filters.text.confirms())
+        .where(*filters.conditions(Payment), *filters.text.confirms())
     )
-    end = _end_of_walk(filters, after) if filters.text.tokens else _end_of_search(filters)
-    return statement if end is None else statement.where(_clock_of(filters) >= end)
-
-
-def _end_of_walk(filters: PaymentFilters, after: str | None) -> datetime | None:
-    """The moment of the last payment to look at for one page; None when fewer are left."""
+    if _is_partial(filters.text):
+        end, is_back = _end_of_walk(filters, Position(), LOOKED_THROUGH), False
+    elif filters.text.is_indexed:
+        end, is_back = _end_of_walk(filters, at, WALKED), bool(at.before)
+    else:
+        return statement
+    if end is None:
+        return statement
     moment = _clock_of(filters)
-    statement = select(moment).where(*_conditions(filters, Payment))
-    if after:
-        at, row_id = read_cursor(after)
-        cursor = tuple_(literal(at, moment.type), literal(row_id, Payment.id.type))
-        statement = statement.where(tuple_(moment, Payment.id) < cursor)
-    return db.session.scalar(statement.order_by(moment.desc(), Payment.id.desc()).offset(WALKED).limit(1))
+    return statement.where(moment <= end if is_back else moment >= end)
 
 
-def _end_of_search(filters: PaymentFilters) -> datetime | None:
-    """The moment of the oldest payment to look at for a text the index knows nothing of."""
+def _end_of_walk(filters: PaymentFilters, at: Position, length: int) -> datetime | None:
+    """The moment of the last payment of a walk from a position on; None when fewer are left."""
     moment = _clock_of(filters)
-    newest = select(moment).where(*_conditions(filters, Payment)).order_by(moment.desc(), Payment.id.desc())
-    return db.session.scalar(newest.offset(LOOKED_THROUGH).limit(1))
+    statement = select(moment).where(*filters.conditions(Payment), *at.conditions(moment, Payment.id))
+    return db.session.scalar(statement.order_by(*at.order(moment, Payment.id)).offset(length).limit(1))
+
+
+def _in_order(filters: PaymentFilters, at: Position) -> Page[Payment] | None:
+    """The page by the clocks beside SQLite's index: more and more of the nearest matches, until it is full.
+
+    None when so many had to be looked at that it is quicker to collect them all.
+    """
+    look = _FIRST_LOOK
+    while look <= _LAST_LOOK:
+        nearest, is_all = filters.text.nearest_rows(CLOCKS[filters.clock], at, look)
+        candidates = PaymentSearch.id.in_(nearest)
+        page, _ = _collect(filters, at, candidates)
+        if is_all or _goes_on(page, at):
+            return page
+        look *= _FURTHER
+    return None
+
+
+def _goes_on(page: Page[Payment], at: Position) -> bool:
+    """Whether a row was found beyond the page, so that the page itself cannot lack any."""
+    return bool(page.previous_cursor if at.before else page.next_cursor)
 
 
 def _clock_of(filters: PaymentFilters) -> Any:
     return getattr(Payment, CLOCKS[filters.clock])
-
-
-def _conditions(filters: PaymentFilters, on: Any) -> list[ColumnElement[bool]]:
-    """What the filters demand of `on`: the payments, or a selection with the same columns."""
-    found = [
-        column.in_(values)
-        for column, values in (
-            (on.status, filters.statuses),
-            (on.method, filters.methods),
-            (on.pg_provider, filters.pg_providers),
-        )
-        if values
-    ]
-    found += _period(filters, on)
-    if filters.least is not None or filters.most is not None:
-        found.append(is_amount_within(filters.least, filters.most, on.currency, on.amount))
-    if filters.currency:
-        found.append(on.currency == filters.currency)
-    if filters.flag:
-        found.append(FLAGS[filters.flag](on))
-    if filters.is_real_only:
-        settings: Settings = current_app.config["SETTINGS"]
-        found.append(on.channel_type == settings.real_channel_type)
-    if filters.billing_key_hash:
-        found.append(on.billing_key_hash == filters.billing_key_hash)
-    return found
-
-
-def _period(filters: PaymentFilters, on: Any) -> list[ColumnElement[bool]]:
-    if filters.clock == "cancelled":
-        bounds = _within(filters, Cancellation.cancelled_at)
-        cancelled = select(Cancellation.payment_id).where(Cancellation.status == "SUCCEEDED", *bounds)
-        return [on.id.in_(cancelled)]
-    moment = getattr(on, CLOCKS[filters.clock])
-    bounds = _within(filters, moment)
-    return [moment.is_not(None), *bounds] if filters.clock == "paid" else bounds
-
-
-def _within(filters: PaymentFilters, moment: Any) -> list[ColumnElement[bool]]:
-    since = [moment >= filters.since] if filters.since else []
-    return since + ([moment < filters.until] if filters.until else [])
 
 
 def _fields_found(payments: Iterable[Payment], text: TextQuery) -> dict[UUID, list[str]]:

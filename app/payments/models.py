@@ -50,6 +50,23 @@ class Payment(Identified, Timestamped, Model):
             sqlite_where=text("cancellable_amount <> amount - cancelled_amount AND snapshot IS NOT NULL"),
             postgresql_where=text("cancellable_amount <> amount - cancelled_amount AND snapshot IS NOT NULL"),
         ),
+        Index("ix_payments_pg_provider_changed_clock_id", "pg_provider", "changed_clock", "id"),
+        # Few payments are in another currency or of a test channel; a list of them must not walk through all.
+        Index(
+            "ix_payments_foreign_currency",
+            "currency",
+            "changed_clock",
+            "id",
+            sqlite_where=text("currency <> 'KRW'"),
+            postgresql_where=text("currency <> 'KRW'"),
+        ),
+        Index(
+            "ix_payments_test_channel",
+            "changed_clock",
+            "id",
+            sqlite_where=text("channel_type = 'TEST'"),
+            postgresql_where=text("channel_type = 'TEST'"),
+        ),
         # Few rows need a person; finding them must not cost a walk through all.
         Index(
             "ix_payments_pending_cancellation",

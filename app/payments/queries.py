@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask_babel import gettext as _
-from sqlalchemy import func, select, union
+from sqlalchemy import func, select
 
 from app import clock
 from app.encryption import vault
 from app.errors import NotFound
 from app.extensions import db
-from app.payments.models import Cancellation, Payment, PaymentSearch, SyncRun
-from app.payments.search import TextQuery
+from app.payments.models import Payment, SyncRun
 from app.portone.payloads import PaymentSnapshot, UnreadableDocument
 
 #: The outcomes of a cancellation; a status nobody knows counts as open.
@@ -80,35 +79,6 @@ def tell_refund_outlook(function: Callable[[Payment], RefundOutlook]) -> Callabl
     global _tell_outlook  # noqa: PLW0603 - set once, when that domain is imported
     _tell_outlook = function
     return function
-
-
-def find_by_whole_id(typed: str, text: TextQuery) -> list[str]:
-    """The paymentIds, two at most, of payments that `typed`, which is `text` read, names whole.
-
-    It may be a paymentId, a transactionId, a PG's, a cancellation's, a card's approval number or the number
-    of a virtual account.
-    """
-    by_id = union(
-        select(Payment.payment_id).where(Payment.payment_id == typed),
-        select(Payment.payment_id).where(Payment.transaction_id == typed),
-        select(Payment.payment_id).where(Payment.pg_tx_id == typed),
-        select(Payment.payment_id)
-        .join(Cancellation, Cancellation.payment_id == Payment.id)
-        .where(Cancellation.cancellation_id == typed),
-    )
-    return list(db.session.scalars(by_id.limit(2))) or _find_by_number(text)
-
-
-def _find_by_number(text: TextQuery) -> list[str]:
-    if not text.is_number or text.candidates is None:
-        return []
-    rows = (
-        select(Payment.payment_id, PaymentSearch.text)
-        .join(PaymentSearch, PaymentSearch.payment_id == Payment.id)
-        .where(PaymentSearch.id.in_(text.candidates), text.fills_a_line())
-        .limit(10)
-    )
-    return [key for key, lines in db.session.execute(rows) if text.is_whole_number_in(lines)][:2]
 
 
 def known_hash_of(billing_key: str) -> str:

@@ -67,7 +67,8 @@ def store_snapshot(snapshot: PaymentSnapshot, *, read_at: datetime) -> Change:
     """Write what PortOne reported of a payment, in the caller's transaction; `read_at` is when it was asked.
 
     The payment stays locked until the commit. Snapshots are ordered by PortOne's `updatedAt`, then by
-    `statusChangedAt`, never by when they reach us.
+    `statusChangedAt`, never by when they reach us; where both are equal, by what has gone back, which never
+    grows less.
     """
     return store_snapshots([snapshot], read_at=read_at)[0]
 
@@ -100,8 +101,8 @@ def _newest_of_each(snapshots: Iterable[PaymentSnapshot]) -> dict[str, PaymentSn
     return newest
 
 
-def _order_of(snapshot: PaymentSnapshot) -> tuple[datetime, datetime]:
-    return snapshot.updated_at or _NEVER, snapshot.status_changed_at or _NEVER
+def _order_of(snapshot: PaymentSnapshot) -> tuple[datetime, datetime, int]:
+    return snapshot.updated_at or _NEVER, snapshot.status_changed_at or _NEVER, snapshot.amount.cancelled
 
 
 def _values_of(snapshots: Mapping[str, PaymentSnapshot], read_at: datetime) -> dict[str, dict[str, Any]]:
@@ -193,7 +194,7 @@ def _insert(payment_ids: Collection[str], values: Mapping[str, dict[str, Any]]) 
 
 
 def _bring_in_line(payment: Payment, snapshot: PaymentSnapshot, values: Mapping[str, Any]) -> Change:
-    ours = payment.reported_at or _NEVER, payment.status_changed_at or _NEVER
+    ours = payment.reported_at or _NEVER, payment.status_changed_at or _NEVER, payment.cancelled_amount
     if payment.snapshot is not None and _order_of(snapshot) < ours:
         return Change(payment.id, payment.payment_id, is_outdated=True)
     fields = _assign(payment, values)

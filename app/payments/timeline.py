@@ -188,6 +188,8 @@ def _cancellation(row: Cancellation, currency: str, document: Any) -> Iterator[E
             icon="arrow-return-left",
         )
     label = label_of("cancellation_status", row.status)
+    if row.trigger == "CHARGEBACK" and row.status == "SUCCEEDED":  # the buyer's bank took it: nobody gave it
+        label = label_of("trigger", row.trigger)
     yield Entry(
         ended or begun,
         f"{label.text}: {amount}",
@@ -196,6 +198,7 @@ def _cancellation(row: Cancellation, currency: str, document: Any) -> Iterator[E
         tone=label.tone,
         icon=label.icon,
         raw=document,
+        key=f"cancellation {row.cancellation_id}",
     )
 
 

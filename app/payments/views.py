@@ -1,6 +1,6 @@
 """The payment pages: list and search, one payment with its story, notes, and a fresh look at PortOne."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, request, url_for
@@ -9,12 +9,14 @@ from flask_login import current_user
 
 from app.access.guards import require
 from app.access.permissions import Permission
+from app.database import TookTooLong
 from app.errors import NotFound
 from app.extensions import db, portone
-from app.payments import exporting, listing, queries, service
+from app.payments import exporting, listing, queries, service, totals
 from app.payments.actions import action, find_action
 from app.payments.changes import FIELD_NAMES, words_of_changes
-from app.payments.forms import NoteForm, PaymentFilterForm, looks_like_billing_key
+from app.payments.forms import COLUMNS, NoteForm, PaymentFilterForm, looks_like_billing_key
+from app.payments.goto import Destination, find_destinations
 from app.payments.models import Payment
 from app.payments.timeline import timeline_of
 from app.portone.payloads import PaymentSnapshot
@@ -32,19 +34,14 @@ def index() -> Any:
     form = PaymentFilterForm(request.args)
     if form.has_billing_key:
         return _offer_to_post(form.q.data)
+    named = _destinations(form)
+    if len(named) == 1:
+        return redirect(named[0].url)
+    if named:
+        return render("payments/choose.html", form=form, destinations=named)
     if not form.validate():
         return _list_page(form, status=422)
-    filters = form.filters()
-    named = _named_payment(form.q.data, filters)
-    if named is not None:
-        return redirect(url_for("payments.show", payment_id=named))
-    found = listing.list_payments(filters, after=request.args.get("after"))
-    is_narrowed = bool(filters.since or filters.until) and not found.page.rows
-    return _list_page(
-        form,
-        found=found,
-        without_period=listing.count_without_period(filters) if is_narrowed else 0,
-    )
+    return _PARTS.get(request.args.get("part", ""), _found_page)(form)
 
 
 @payments.post("/payments")
@@ -105,12 +102,60 @@ def _annotate(payment_id: str) -> Any:
     return see_other(url_for("payments.show", payment_id=payment_id, _anchor="notes"))
 
 
-def _named_payment(typed: str | None, filters: listing.PaymentFilters) -> str | None:
-    """The paymentId to go straight to, when a whole id is all that was asked for and one payment has it."""
-    if not typed or is_htmx() or request.args.get("after") or not filters.is_text_only:
+def _found_page(form: PaymentFilterForm) -> Any:
+    """The list, and what to do where it is empty."""
+    filters = form.filters()
+    try:
+        found = listing.list_payments(
+            filters, after=request.args.get("after"), before=request.args.get("before")
+        )
+        is_narrowed = bool(filters.since or filters.until) and not found.page.rows
+        without_period = listing.count_without_period(filters) if is_narrowed else 0
+    except TookTooLong as problem:
+        return _list_page(form, status=422, problem=problem.message)
+    return _list_page(form, found=found, without_period=without_period, totals=_totals_asked_for(form))
+
+
+def _totals_part(form: PaymentFilterForm) -> Any:
+    """What the list adds up to; a page of its own only where htmx is not."""
+    return _found_page(form) if not is_htmx() else render("payments/_totals.html", totals=_totals_of(form))
+
+
+def _counts_part(form: PaymentFilterForm) -> Any:
+    """The status tabs with a count each, which come after the page."""
+    statuses = [str(choice.value) for choice in form.status.choices]
+    try:
+        counts = totals.counts_by_status(form.filters(), statuses)
+    except TookTooLong:
+        counts = None
+    return render("payments/_tabs.html", form=form, counts=counts)
+
+
+#: What is asked for after the page, by `part` in the address.
+_PARTS: Mapping[str, Callable[[PaymentFilterForm], Any]] = {"totals": _totals_part, "counts": _counts_part}
+
+
+def _totals_asked_for(form: PaymentFilterForm) -> Any:
+    return _totals_of(form) if request.args.get("part") == "totals" else None
+
+
+def _totals_of(form: PaymentFilterForm) -> Any:
+    """The totals; None where they took too long."""
+    try:
+        return totals.totals_of(form.filters())
+    except TookTooLong:
         return None
-    found = queries.find_by_whole_id(typed, filters.text)
-    return found[0] if len(found) == 1 else None
+
+
+def _destinations(form: PaymentFilterForm) -> Sequence[Destination]:
+    """The pages that what was typed names whole, where nothing else was asked for."""
+    others = {name for name, value in request.args.items() if value} - {"q", "clock", "column"}
+    if not form.q.data or is_htmx() or others:
+        return ()
+    try:
+        return find_destinations(form.q.data)
+    except TookTooLong:  # the list looks for it as for any text
+        return ()
 
 
 def _offer_to_post(billing_key: str) -> Any:
@@ -130,6 +175,7 @@ def _list_page(form: PaymentFilterForm, *, status: int = 200, **found: Any) -> A
         form=form,
         listing=exporting.PAYMENTS,
         names_of=_names_of,
+        column_names=COLUMNS,
         looked_through=listing.LOOKED_THROUGH,
         synced_at=queries.last_synced_at(),
         **found,

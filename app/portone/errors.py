@@ -37,6 +37,11 @@ class PortOneRefused(PortOneError):
         """Whether this refuses the caller, as when the secret has expired, and not what was asked."""
         return self.type in {"UNAUTHORIZED", "FORBIDDEN"}
 
+    @property
+    def is_wordless(self) -> bool:
+        """Whether PortOne's word for the reason is missing: something between may have said no."""
+        return self.type.startswith("HTTP_")
+
     def __init__(
         self,
         error_type: str,

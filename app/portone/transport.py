@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 from requests.auth import AuthBase
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from app import clock
 from app.portone.errors import ChannelFailure, PortOneError, PortOneRefused, PortOneUncertain
@@ -25,6 +25,8 @@ from app.portone.values import Raw, UnreadableDocument, each, mapping, parse_doc
 CONNECT_SECONDS = 5.0
 #: PortOne asks for at least 60 s, since a PG may take that long to refund.
 READ_SECONDS = 65.0
+#: Looking something up asks no PG. A PortOne that accepts and stays silent must not hold whoever looks.
+LOOK_UP_SECONDS = 15.0
 ATTEMPTS = 3
 #: The longest wait between two attempts, whatever `Retry-After` says.
 MAX_WAIT_SECONDS = 5.0
@@ -34,6 +36,9 @@ RETRY_WITHIN_SECONDS = 15.0
 #: Error types that are an answer of the PG although their status is a 5xx.
 _BUSINESS_5XX = frozenset({"PG_PROVIDER", "CHANNEL_SPECIFIC"})
 _PASSING_REASONS = frozenset({"unreachable", "throttled", "server_error"})
+#: The most of an answer that is read before the clock is looked at.
+_PIECE_BYTES = 65_536
+_ERROR_TYPE = re.compile(r"[A-Z][A-Z0-9_]*")
 #: An RFC 8941 string of the length PortOne takes, without the characters that need escaping.
 _IDEMPOTENCY_KEY = re.compile(r"[ !#-\[\]-~]{16,256}")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -107,29 +112,46 @@ class Transport:
     def read_clock(self, call: Call) -> datetime | None:
         """When the answer to a call was made, by its `Date` header; None without one."""
         try:
-            told = self._exchange(call, self._base + _encoded_path(call.path)).headers.get("Date", "")
-            moment = parsedate_to_datetime(told)
+            response, _content = self._exchange(call, self._base + _encoded_path(call.path))
+            moment = parsedate_to_datetime(response.headers.get("Date", ""))
         except (PortOneUncertain, ValueError, OverflowError):
             return None
         return moment.replace(tzinfo=moment.tzinfo or UTC)
 
     def _attempt(self, call: Call, url: str) -> dict[str, Any]:
-        return _answer(self._exchange(call, url))
+        return _answer(*self._exchange(call, url))
 
-    def _exchange(self, call: Call, url: str) -> requests.Response:
+    def _exchange(self, call: Call, url: str) -> tuple[requests.Response, bytes]:
         try:
-            return self._session().request(
+            response = self._session().request(
                 call.method,
                 url,
                 params=urlencode(call.query, quote_via=quote, errors="replace"),
                 data=call.body,
                 headers=_headers(call),
-                timeout=self._timeout,
+                timeout=self._timeout_of(call),
                 allow_redirects=False,
+                stream=True,
             )
-        except requests.RequestException as problem:
+            return response, self._read(response, self._timeout_of(call)[1])
+        except (requests.RequestException, HTTPError) as problem:
             # The text of the exception holds the address, and the address may hold a billing key.
             raise _silence(problem) from None
+
+    def _timeout_of(self, call: Call) -> tuple[float, float]:
+        connect, read = self._timeout
+        return connect, min(read, LOOK_UP_SECONDS) if call.method == "GET" else read
+
+    def _read(self, response: requests.Response, seconds: float) -> bytes:
+        """The body, whole. Each piece of it may come in time, and yet all of them too late."""
+        with response:
+            deadline = time.monotonic() + seconds
+            pieces = []
+            while piece := response.raw.read1(_PIECE_BYTES, decode_content=True):
+                pieces.append(piece)
+                if time.monotonic() > deadline:
+                    raise requests.ReadTimeout
+            return b"".join(pieces)
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._own, "session", None)
@@ -184,15 +206,17 @@ def _headers(call: Call) -> dict[str, str]:
     return headers
 
 
-def _silence(problem: requests.RequestException) -> PortOneUncertain:
+def _silence(problem: requests.RequestException | HTTPError) -> PortOneUncertain:
     """No answer came: a read timed out (the request was sent), or the connection did not hold."""
     wrapped = problem.args[0] if problem.args else None
-    is_timeout = isinstance(problem, requests.ReadTimeout) or isinstance(wrapped, ReadTimeoutError)
+    is_timeout = isinstance(problem, requests.ReadTimeout | ReadTimeoutError) or isinstance(
+        wrapped, ReadTimeoutError
+    )
     return PortOneUncertain("timeout" if is_timeout else "unreachable", detail=type(problem).__name__)
 
 
-def _answer(response: requests.Response) -> dict[str, Any]:
-    document = _document(response)
+def _answer(response: requests.Response, content: bytes) -> dict[str, Any]:
+    document = _document(content)
     if 200 <= response.status_code < 300:
         if document is None:
             raise PortOneUncertain("unreadable", detail=f"HTTP {response.status_code}")
@@ -200,9 +224,9 @@ def _answer(response: requests.Response) -> dict[str, Any]:
     raise _error(response, document or {})
 
 
-def _document(response: requests.Response) -> dict[str, Any] | None:
+def _document(content: bytes) -> dict[str, Any] | None:
     try:
-        return parse_document(response.content)
+        return parse_document(content)
     except UnreadableDocument:
         return None
 
@@ -210,7 +234,7 @@ def _document(response: requests.Response) -> dict[str, Any] | None:
 def _error(response: requests.Response, raw: Raw) -> PortOneError:
     """What an answer that is not a success means."""
     status = response.status_code
-    error_type = text(raw, "type")
+    error_type = _portones_word(raw)
     reason = _uncertain_reason(status, error_type)
     if reason:
         return PortOneUncertain(
@@ -227,6 +251,12 @@ def _error(response: requests.Response, raw: Raw) -> PortOneError:
         failures=each(raw.get("failures"), _channel_failure),
         raw=raw,
     )
+
+
+def _portones_word(raw: Raw) -> str | None:
+    """PortOne's word for a reason; a proxy's problem document has a `type` too, but an address in it."""
+    word = text(raw, "type")
+    return word if word and _ERROR_TYPE.fullmatch(word) else None
 
 
 def _uncertain_reason(status: int, error_type: str | None) -> str | None:

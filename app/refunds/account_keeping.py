@@ -15,6 +15,7 @@ from app.encryption import InvalidToken, vault
 from app.errors import DomainError
 from app.extensions import db
 from app.payments.models import Payment
+from app.portone.requests import RefundAccount
 from app.refunds.bank_accounts import masked_name
 from app.refunds.models import AccountLink, Refund, RefundStatus
 from app.refunds.queries import get_refund
@@ -71,15 +72,17 @@ def erase_old_accounts(holder: str) -> int:
 
 
 def _account_of(refund: Refund) -> dict[str, str] | None:
-    if refund.request_sealed is None or refund.account_bank is None:
+    sealed = refund.request_sealed or refund.wish_sealed
+    if sealed is None or refund.account_bank is None:
         return None
     try:
-        request = json.loads(vault().open(refund.request_sealed))
+        kept = json.loads(vault().open(sealed))
     except InvalidToken:
         raise NothingToReveal(
             _("The account number is sealed with a key this server does not have.")
         ) from None
-    found: dict[str, str] | None = request.get("refundAccount")
+    waiting = kept.get("account")  # a wish that waits for approval names it in words of ours
+    found: dict[str, str] | None = RefundAccount(**waiting).to_raw() if waiting else kept.get("refundAccount")
     return found
 
 

@@ -1,5 +1,8 @@
 """What is left to refund: PortOne's balance less what is spoken for."""
 
+from uuid import UUID
+
+from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -17,22 +20,26 @@ def find_in_flight(payment: Payment) -> Refund | None:
     )
 
 
-def held(payment: Payment) -> int:
-    """What refunds take that PortOne's last snapshot does not show yet, in minor units."""
-    return _sum(payment, Refund.amount)
+def held(payment: Payment, *, besides: UUID | None = None) -> int:
+    """What refunds take that PortOne's last snapshot does not show yet, in minor units.
+
+    `besides` is a refund whose own hold does not count: one that waited, and is to be made now.
+    """
+    return _sum(payment, Refund.amount, besides)
 
 
-def refundable(payment: Payment) -> int:
+def refundable(payment: Payment, *, besides: UUID | None = None) -> int:
     """What may still be given back, in minor units; nothing of a payment that is not paid."""
     if payment.status not in REFUNDABLE_STATUSES:
         return 0
-    return max(payment.cancellable_amount - held(payment), 0)
+    return max(payment.cancellable_amount - held(payment, besides=besides), 0)
 
 
-def refundable_tax_free(payment: Payment) -> int:
+def refundable_tax_free(payment: Payment, *, besides: UUID | None = None) -> int:
     """The tax-free part of what may still be given back, in minor units."""
-    left = payment.tax_free_amount - payment.cancelled_tax_free_amount - _sum(payment, Refund.tax_free_amount)
-    return min(max(left, 0), refundable(payment))
+    taken = _sum(payment, Refund.tax_free_amount, besides)
+    left = payment.tax_free_amount - payment.cancelled_tax_free_amount - taken
+    return min(max(left, 0), refundable(payment, besides=besides))
 
 
 def has_vat(payment: Payment) -> bool:
@@ -46,18 +53,39 @@ def usual_vat(taxable: int) -> int:
     return (taxable * 2 + 11) // 22
 
 
-def _sum(payment: Payment, column: InstrumentedAttribute[int]) -> int:
-    return (
-        db.session.scalar(
-            select(func.coalesce(func.sum(column), 0)).where(Refund.payment_id == payment.id, _takes_unseen())
-        )
-        or 0
+def is_outdated(payment: Payment) -> bool:
+    """Whether a refund was settled after our copy was read, so that PortOne has another balance by now."""
+    if payment.synced_at is None:
+        return False
+    newer = select(Refund.id).where(
+        Refund.payment_id == payment.id,
+        Refund.status == RefundStatus.SUCCEEDED,
+        Refund.settled_at > payment.synced_at,
+        ~_is_seen(),
     )
+    return db.session.scalar(newer.limit(1)) is not None
+
+
+def find_hold(payment: Payment) -> str | None:
+    """Why nothing can be refunded although PortOne has a balance: refunds that wait take all of it."""
+    if payment.status not in REFUNDABLE_STATUSES or payment.cancellable_amount <= 0 or refundable(payment):
+        return None
+    return str(_("All that is left of this payment is on hold for refunds that are not final yet."))
+
+
+def _sum(payment: Payment, column: InstrumentedAttribute[int], besides: UUID | None) -> int:
+    total = select(func.coalesce(func.sum(column), 0)).where(Refund.payment_id == payment.id, _takes_unseen())
+    if besides is not None:
+        total = total.where(Refund.id != besides)
+    return db.session.scalar(total) or 0
 
 
 def _takes_unseen() -> ColumnElement[bool]:
     """Refunds without a final outcome, and those whose cancellation our copy of the payment lacks."""
-    is_seen = exists().where(
+    return or_(Refund.status.in_(HOLDING), and_(Refund.status == RefundStatus.SUCCEEDED, ~_is_seen()))
+
+
+def _is_seen() -> ColumnElement[bool]:
+    return exists().where(
         Cancellation.payment_id == Refund.payment_id, Cancellation.cancellation_id == Refund.cancellation_id
     )
-    return or_(Refund.status.in_(HOLDING), and_(Refund.status == RefundStatus.SUCCEEDED, ~is_seen))

@@ -228,3 +228,11 @@ class RevealForm(Form):
             Length(max=200, message=_l("A note has 200 characters at most.")),
         ],
     )
+
+
+class DecisionForm(Form):
+    """What a second person says about a refund that waits."""
+
+    note = wtforms.TextAreaField(
+        _l("Note"), validators=[Length(max=500, message=_l("A note has 500 characters at most."))]
+    )

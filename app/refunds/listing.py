@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,11 @@ from sqlalchemy.orm import contains_eager, joinedload
 from app.accounts.models import User
 from app.config import Settings
 from app.extensions import db
+from app.payments.filters import is_amount_within
 from app.payments.models import Cancellation, Payment
 from app.refunds.models import HOLDING, Refund, RefundStatus
-from app.web.amount_range import is_amount_within
 from app.web.pagination import Page, capped_count, list_page
+from app.web.query_values import Span
 from app.web.totals import Totals, totals_of
 
 #: The clocks a period can be meant by, and the column each is read from.
@@ -170,7 +172,8 @@ def _conditions_elsewhere(filters: RefundFilters) -> list[ColumnElement[bool]]:
 def _conditions_on_payment(filters: RefundFilters, amount: Any) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if filters.least is not None or filters.most is not None:
-        found.append(is_amount_within(filters.least, filters.most, Payment.currency, amount))
+        on = SimpleNamespace(currency=Payment.currency, amount=amount)
+        found.append(is_amount_within(Span(filters.least, filters.most), on, filters.currency))
     if filters.currency:
         found.append(Payment.currency == filters.currency)
     if filters.methods:

@@ -15,7 +15,10 @@ from app.payments.models import Payment
 
 
 class RefundStatus(StrEnum):
-    """Where a refund stands. `failed` is PortOne's no; `rejected` is the second person's."""
+    """Where a refund stands. `failed` is PortOne's no.
+
+    `rejected`: the second person said no, nobody approved in time, or the requester took it back (`problem`).
+    """
 
     AWAITING_APPROVAL = "awaiting_approval"
     SENDING = "sending"
@@ -36,6 +39,9 @@ IN_FLIGHT = frozenset({RefundStatus.SENDING, RefundStatus.UNCERTAIN, RefundStatu
 IS_IN_FLIGHT = text("refunds.status IN ('sending', 'uncertain', 'requested')")
 _IN_FLIGHT_ROWS = text("status IN ('sending', 'uncertain', 'requested')")
 
+#: What was given back. Spelled out as well, for the index of when.
+HAS_SUCCEEDED = text("refunds.status = 'succeeded'")
+
 #: Their amount is spoken for.
 HOLDING = IN_FLIGHT | {RefundStatus.AWAITING_APPROVAL}
 
@@ -44,6 +50,8 @@ MOVES: dict[RefundStatus, frozenset[RefundStatus]] = {
     RefundStatus.SENDING: OUTCOMES | {RefundStatus.UNCERTAIN},
     RefundStatus.UNCERTAIN: OUTCOMES,
     RefundStatus.REQUESTED: frozenset({RefundStatus.SUCCEEDED, RefundStatus.FAILED}),
+    # We conclude a failure from what PortOne does not show; its own answer, be it late, is the truth.
+    RefundStatus.FAILED: frozenset({RefundStatus.SUCCEEDED}),
 }
 
 
@@ -80,6 +88,12 @@ class Refund(Identified, Timestamped, Leased, Model):
         Index("ix_refunds_settled_at_id", "settled_at", "id"),
         Index("ix_refunds_requested_by_created_at_id", "requested_by", "created_at", "id"),
         Index("ix_refunds_approved_by_created_at_id", "approved_by", "created_at", "id"),
+        Index(
+            "ix_refunds_succeeded",
+            "settled_at",
+            sqlite_where=text("status = 'succeeded'"),
+            postgresql_where=text("status = 'succeeded'"),
+        ),
     )
 
     payment_id: Mapped[UUID] = mapped_column(Id, ForeignKey("payments.id", ondelete="RESTRICT"), index=True)
@@ -96,6 +110,8 @@ class Refund(Identified, Timestamped, Leased, Model):
     reason: Mapped[str] = mapped_column(Text, server_default="")
     #: The body of the request to PortOne, sealed as it may hold an account number; sent again as it stands.
     request_sealed: Mapped[str | None] = mapped_column(Sealed)
+    #: What was wished, while the refund waits for approval: sealed too, and gone once that is decided.
+    wish_sealed: Mapped[str | None] = mapped_column(Sealed)
     account_bank: Mapped[str | None] = mapped_column(String(60))
     account_last_digits: Mapped[str | None] = mapped_column(String(8))
     account_holder: Mapped[str | None] = mapped_column(Text)
@@ -110,6 +126,8 @@ class Refund(Identified, Timestamped, Leased, Model):
     problem_message: Mapped[str | None] = mapped_column(Text)
     pg_code: Mapped[str | None] = mapped_column(String(80))
     pg_message: Mapped[str | None] = mapped_column(Text)
+    #: Until when it waits for approval.
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

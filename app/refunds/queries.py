@@ -1,24 +1,24 @@
-"""Refunds to show: one, and a payment's."""
+"""Refunds to show: one, a payment's, and the list."""
 
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from app.errors import NotFound
 from app.extensions import db
-from app.payments.models import Payment
+from app.payments.models import Cancellation, Payment
 from app.portone.requests import RetainOption
-from app.refunds.models import Refund, RefundStatus
+from app.refunds.models import HAS_SUCCEEDED, Refund, RefundStatus
 
 
 def find_refund(refund_id: UUID) -> Refund | None:
     """The refund with this id, which is its intent too."""
-    return db.session.get(
-        Refund, refund_id, options=[joinedload(Refund.payment), joinedload(Refund.requester)]
-    )
+    related = (Refund.payment, Refund.requester, Refund.approver)
+    return db.session.get(Refund, refund_id, options=[joinedload(each) for each in related])
 
 
 def get_refund(refund_id: UUID) -> Refund:
@@ -27,6 +27,13 @@ def get_refund(refund_id: UUID) -> Refund:
     if refund is None:
         raise NotFound(_("There is no refund with this number."))
     return refund
+
+
+def count_waiting_for(person_id: UUID) -> int:
+    """How many refunds wait for a second person and were asked for by somebody else than this one."""
+    is_by_others = or_(Refund.requested_by.is_(None), Refund.requested_by != person_id)
+    waiting = select(func.count()).where(Refund.status == RefundStatus.AWAITING_APPROVAL, is_by_others)
+    return db.session.scalar(waiting) or 0
 
 
 def list_refunds_of(payment: Payment) -> list[Refund]:
@@ -51,3 +58,19 @@ def find_retain_option(payment: Payment) -> RetainOption | None:
         .limit(1)
     )
     return cast(RetainOption | None, db.session.scalar(first))
+
+
+def list_payments_behind(since: datetime) -> list[tuple[str, datetime | None, datetime]]:
+    """Payments whose copy here lacks a cancellation of ours: id, when last read, when the refund was settled.
+
+    Only refunds that succeeded from `since` on are looked at.
+    """
+    is_seen = exists().where(
+        Cancellation.payment_id == Refund.payment_id, Cancellation.cancellation_id == Refund.cancellation_id
+    )
+    found = db.session.execute(
+        select(Payment.payment_id, Payment.synced_at, Refund.settled_at)
+        .join(Refund.payment)
+        .where(HAS_SUCCEEDED, Refund.settled_at >= since, ~is_seen)
+    )
+    return [(payment_id, read_at, settled_at or since) for payment_id, read_at, settled_at in found]

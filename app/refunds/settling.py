@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from app import clock
 from app.audit import service as audit
@@ -20,7 +20,8 @@ from app.payments.models import Cancellation
 from app.payments.service import sync_payment
 from app.portone.errors import PortOneError, PortOneRefused, PortOneUncertain
 from app.portone.payloads import Cancellation as CancellationRecord
-from app.refunds.models import IN_FLIGHT, MOVES, Refund, RefundStatus
+from app.refunds.matching import find_our_cancellation
+from app.refunds.models import IN_FLIGHT, MOVES, OUTCOMES, Refund, RefundStatus
 from app.refunds.queries import get_refund
 
 log = logging.getLogger(__name__)
@@ -35,9 +36,6 @@ REQUESTED_SECONDS = 600
 KEY_LIFETIME = timedelta(hours=2, minutes=30)
 #: By then a call has been answered or given up, retries and all.
 ANSWER_WITHIN = timedelta(minutes=2)
-#: How far PortOne's clock and ours may be apart.
-CLOCK_SKEW = timedelta(minutes=5)
-
 OUTCOME_OF = {"SUCCEEDED": RefundStatus.SUCCEEDED, "FAILED": RefundStatus.FAILED}
 
 
@@ -53,7 +51,7 @@ class Dispatch:
 def send(dispatch: Dispatch, *, is_first: bool = False) -> None:
     """Ask PortOne, and record what it says. Safe to repeat: the key and the request never change.
 
-    `is_first` when nobody can have asked before: only then does a refusal alone end the refund.
+    `is_first` when nobody can have asked before: only then does PortOne's no alone end the refund.
     """
     try:
         cancellation = portone.cancel_payment(
@@ -63,25 +61,27 @@ def send(dispatch: Dispatch, *, is_first: bool = False) -> None:
         _keep_waiting(dispatch.refund_id, silence.reason)
         return
     except PortOneRefused as refusal:
-        if not is_first or refusal.is_after_silence:
+        if not is_first or _may_have_been_done(dispatch.refund_id, refusal):
             _settle_refused_repeat(dispatch, refusal)
             return
         settle(dispatch.refund_id, RefundStatus.FAILED, **_problem(refusal))
     else:
-        settle(dispatch.refund_id, outcome_of(cancellation), cancellation_id=cancellation.id)
-    _sync_quietly(dispatch.payment_id)
+        _settle_as_recorded(dispatch.refund_id, outcome_of(cancellation), cancellation.id)
+    sync_quietly(dispatch.payment_id)
 
 
 def follow(refund_id: UUID) -> None:
-    """Take an unfinished refund one step further: ask again, or look at what PortOne made of it."""
+    """Take a refund one step further: ask again, or look at what PortOne made of it, however it ended."""
     refund = get_refund(refund_id)
     status, age = refund.status, clock.now() - (refund.sent_at or refund.created_at)
     payment_id, was_kept = refund.payment.payment_id, refund.request_sealed is not None
     dispatch = _find_dispatch(refund)
     db.session.commit()
     if status == RefundStatus.REQUESTED:
-        _sync_quietly(payment_id)
+        sync_quietly(payment_id)
         settle_by_cancellation(refund_id)
+    elif status in OUTCOMES:
+        sync_quietly(payment_id)  # PortOne may have come to another end since: the page tells the drift
     elif status not in IN_FLIGHT:
         return
     elif dispatch is not None and age < KEY_LIFETIME:
@@ -95,19 +95,16 @@ def follow(refund_id: UUID) -> None:
 def settle_by_cancellation(refund_id: UUID) -> None:
     """Bring a refund that PortOne had accepted in line with PortOne's record of it, as our rows have it."""
     refund = lock(Refund, refund_id)
-    record = db.session.scalar(
-        select(Cancellation).where(
-            Cancellation.payment_id == refund.payment_id,
-            Cancellation.cancellation_id == refund.cancellation_id,
-        )
-    )
-    outcome = outcome_of(record) if record else RefundStatus.REQUESTED
+    record = db.session.scalar(_cancellation_of(refund))
+    outcome, cancellation_id = RefundStatus.REQUESTED, ""
+    if record is not None:
+        outcome, cancellation_id = outcome_of(record), record.cancellation_id
     if outcome == RefundStatus.REQUESTED:
         refund.attempts += 1
         refund.release(next_attempt_at=_later(refund.attempts + 2, REQUESTED_SECONDS))
     db.session.commit()
     if outcome != RefundStatus.REQUESTED:
-        settle(refund_id, outcome, problem="CANCELLATION_FAILED" if outcome == RefundStatus.FAILED else None)
+        _settle_as_recorded(refund_id, outcome, cancellation_id)
 
 
 def outcome_of(cancellation: CancellationRecord | Cancellation) -> RefundStatus:
@@ -125,25 +122,49 @@ def settle(refund_id: UUID, status: RefundStatus, **facts: str | None) -> bool:
     if status not in MOVES.get(before, frozenset()):
         db.session.rollback()
         return False
-    moment = clock.now()
+    moment, tries = clock.now(), refund.attempts + 1
     refund.status, refund.attempts = status, 0
     refund.settled_at = None if status in IN_FLIGHT else moment
     refund.problem = refund.problem_message = refund.pg_code = refund.pg_message = None
     for name, value in facts.items():
         setattr(refund, name, value)
     refund.release(next_attempt_at=moment + timedelta(seconds=UNKNOWN_SECONDS))
-    _record_step(refund, before, **facts)
+    _record_step(refund, before, tries=tries if tries > 1 else None, **facts)
     db.session.commit()
     return True
+
+
+def _settle_as_recorded(refund_id: UUID, outcome: RefundStatus, cancellation_id: str) -> bool:
+    """Settle a refund as PortOne's record of it has it; a record may also say that it failed."""
+    problem = "CANCELLATION_FAILED" if outcome == RefundStatus.FAILED else None
+    return settle(refund_id, outcome, cancellation_id=cancellation_id, problem=problem)
+
+
+def _cancellation_of(refund: Refund) -> Select[Cancellation]:
+    return select(Cancellation).where(
+        Cancellation.payment_id == refund.payment_id, Cancellation.cancellation_id == refund.cancellation_id
+    )
+
+
+def _may_have_been_done(refund_id: UUID, refusal: PortOneRefused) -> bool:
+    """Whether what is refused here may have been done all the same.
+
+    So it is when an earlier attempt went unanswered, when the words are not PortOne's, and when the worker
+    has asked too because this process was slow.
+    """
+    refund = get_refund(refund_id)
+    is_ours_alone = refund.status == RefundStatus.SENDING and not refund.attempts and not refund.claimed_by
+    db.session.commit()
+    return refusal.is_after_silence or refusal.is_wordless or not is_ours_alone
 
 
 def _settle_refused_repeat(dispatch: Dispatch, refusal: PortOneRefused) -> None:
     """A no to what was asked before: PortOne may have done it the first time, so its record decides.
 
-    A no to us rather than to the refund (an expired secret, something between) decides nothing.
+    A no to us rather than to the refund (an expired secret, the wrong store, a proxy) decides nothing.
     """
     try:
-        sync_payment(dispatch.payment_id)
+        is_known = sync_payment(dispatch.payment_id).is_found
     except PortOneError as problem:
         log.info(
             "refund %s was refused (%s) and cannot be compared: %s", dispatch.refund_id, refusal, problem
@@ -152,7 +173,7 @@ def _settle_refused_repeat(dispatch: Dispatch, refusal: PortOneRefused) -> None:
         return
     if _settle_as_found(dispatch.refund_id):
         return
-    if refusal.is_about_us or refusal.type.startswith("HTTP_"):
+    if not is_known or refusal.is_about_us or refusal.is_wordless:
         _keep_waiting(dispatch.refund_id, refusal.type)
     else:
         settle(dispatch.refund_id, RefundStatus.FAILED, **_problem(refusal))
@@ -165,12 +186,14 @@ def _keep_waiting(refund_id: UUID, problem: str) -> None:
     if status not in {RefundStatus.SENDING, RefundStatus.UNCERTAIN}:
         db.session.rollback()  # somebody else has the answer
         return
+    is_news = problem != refund.problem
     refund.problem = problem
     refund.attempts += 1
     refund.release(next_attempt_at=_later(refund.attempts, UNKNOWN_SECONDS))
-    if status == RefundStatus.SENDING and problem != "outstanding":  # that one is still being sent
+    if problem != "outstanding":  # that one is still being sent
         refund.status = RefundStatus.UNCERTAIN
-        _record_step(refund, status, problem=problem)
+    if is_news and refund.status == RefundStatus.UNCERTAIN:  # the same silence again is counted, not told
+        _record_step(refund, status, problem=problem, tries=refund.attempts)
     db.session.commit()
 
 
@@ -183,7 +206,7 @@ def action_of(status: RefundStatus) -> str:
     return "refund.accepted" if status == RefundStatus.REQUESTED else f"refund.{status}"
 
 
-def _record_step(refund: Refund, before: RefundStatus, **facts: str | None) -> None:
+def _record_step(refund: Refund, before: RefundStatus, **facts: str | int | None) -> None:
     audit.record(
         action_of(RefundStatus(refund.status)),
         "refund",
@@ -215,52 +238,36 @@ def _find_dispatch(refund: Refund) -> Dispatch | None:
 
 
 def _settle_by_comparison(refund_id: UUID, payment_id: str) -> None:
-    """It cannot be asked again: look for our cancellation among those PortOne knows."""
+    """It cannot be asked again: look for our cancellation among those PortOne knows.
+
+    A payment that was paid does not vanish: if PortOne does not know it, we ask in another store's name.
+    """
     try:
-        sync_payment(payment_id)
+        is_known = sync_payment(payment_id).is_found
     except PortOneUncertain as silence:
         _keep_waiting(refund_id, silence.reason)
     except PortOneRefused as refusal:
         log.warning("refund %s cannot be compared: %s", refund_id, refusal)
         _keep_waiting(refund_id, refusal.type)
     else:
-        if not _settle_as_found(refund_id):
+        if not is_known:
+            _keep_waiting(refund_id, "PAYMENT_NOT_FOUND")
+        elif not _settle_as_found(refund_id):
             settle(refund_id, RefundStatus.FAILED, problem="NOT_FOUND_AT_PORTONE")
 
 
 def _settle_as_found(refund_id: UUID) -> bool:
     """Settle a refund as the cancellation that our fresh rows hold for it; False when they hold none."""
-    ours = _find_our_cancellation(get_refund(refund_id))
+    ours = find_our_cancellation(get_refund(refund_id))
+    found = (outcome_of(ours), ours.cancellation_id) if ours else None
     db.session.commit()
-    if ours is None:
+    if found is None:
         return False
-    outcome, cancellation_id = ours
-    settle(refund_id, outcome, cancellation_id=cancellation_id)
+    _settle_as_recorded(refund_id, *found)
     return True
 
 
-def _find_our_cancellation(refund: Refund) -> tuple[RefundStatus, str] | None:
-    """The first cancellation since the refund was sent that is like it and that no other refund claims."""
-    since = (refund.sent_at or refund.created_at) - CLOCK_SKEW
-    claimed = select(Refund.cancellation_id).where(
-        Refund.payment_id == refund.payment_id, Refund.cancellation_id.is_not(None)
-    )
-    found = db.session.scalar(
-        select(Cancellation)
-        .where(
-            Cancellation.payment_id == refund.payment_id,
-            Cancellation.total_amount == refund.amount,
-            Cancellation.reason == refund.reason,
-            Cancellation.requested_at >= since,
-            Cancellation.cancellation_id.not_in(claimed),
-        )
-        .order_by(Cancellation.requested_at)
-        .limit(1)
-    )
-    return (outcome_of(found), found.cancellation_id) if found else None
-
-
-def _sync_quietly(payment_id: str) -> None:
+def sync_quietly(payment_id: str) -> None:
     """Bring the payment in line if PortOne answers; if not, its webhook or the next look will."""
     try:
         sync_payment(payment_id)

@@ -1,19 +1,22 @@
 """What a refund's outcome means, in words, and what the person who looks at it can do next."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from app.audit.models import AuditEntry
-from app.audit.queries import list_entries_of
+from app.access.guards import can
+from app.access.permissions import Permission
+from app.accounts.models import User
+from app.approvals import queries as approvals
 from app.payments.models import Payment
 from app.payments.queries import RefundOutlook, tell_refund_outlook
 from app.payments.timeline import Entry, contribute
 from app.portone.meanings import msgid_of
-from app.refunds import balance, rules
+from app.refunds import approving, balance, rules
 from app.refunds.models import IN_FLIGHT, Refund, RefundStatus
 from app.refunds.queries import list_refunds_of
 from app.web.filters import money
@@ -31,7 +34,9 @@ OUR_PROBLEMS: dict[str, Any] = {
     "unreadable": _l("PortOne's answer could not be read, so the refund may or may not have happened."),
     "REQUEST_UNREADABLE": _l("What was asked cannot be read any more, so PortOne's record has to decide."),
     "NOT_FOUND_AT_PORTONE": _l("PortOne has no cancellation like this one: the refund did not happen."),
-    "CANCELLATION_FAILED": _l("PortOne had accepted the refund, but the PG could not carry it out."),
+    "CANCELLATION_FAILED": _l("PortOne's record says that the PG did not carry this cancellation out."),
+    approving.EXPIRED: _l("Nobody approved it in time, so it was rejected by itself."),
+    approving.WITHDRAWN: _l("Whoever had asked for it has taken it back."),
 }
 
 _NEXT: dict[RefundStatus, Any] = {
@@ -40,24 +45,15 @@ _NEXT: dict[RefundStatus, Any] = {
         "The amount is on hold and no second refund can be made. We keep asking PortOne with the same key, "
         "which cannot refund twice; you can also check now."
     ),
-    RefundStatus.REQUESTED: _l("The PG finishes this later. We follow it and show the outcome here."),
+    RefundStatus.REQUESTED: _l(
+        "The PG finishes this later, within days for overseas methods. We follow it and show the outcome."
+    ),
     RefundStatus.SUCCEEDED: _l("PortOne confirms that the money is on its way back."),
     RefundStatus.FAILED: _l("Nothing was given back. The balance is as it was before."),
-    RefundStatus.AWAITING_APPROVAL: _l("A second person has to approve this refund."),
-    RefundStatus.REJECTED: _l("The second person said no; nothing was given back."),
-}
-
-
-_STEPS: dict[str, Any] = {
-    "refund.requested": _l("Refund requested"),
-    "refund.rules_overridden": _l("Rules set aside"),
-    "refund.account_revealed": _l("Account number looked at"),
-    "refund.account_erased": _l("Account number erased"),
-    "refund.rechecked": _l("Checked again by hand"),
-    "refund.accepted": _l("Accepted by PortOne, in progress at the PG"),
-    "refund.uncertain": _l("No answer from PortOne; asking again"),
-    "refund.succeeded": _l("Refund confirmed by PortOne"),
-    "refund.failed": _l("Refund refused"),
+    RefundStatus.AWAITING_APPROVAL: _l(
+        "A second person has to approve this refund. Until then its amount is on hold; PortOne is not asked."
+    ),
+    RefundStatus.REJECTED: _l("Nothing was given back, and the amount is no longer on hold."),
 }
 
 
@@ -85,22 +81,29 @@ def outcome_of(refund: Refund) -> Outcome:
     )
 
 
-def steps_of(refund: Refund) -> list[Entry]:
-    """What was done about a refund, by whom and when, newest first."""
-    return [_step(entry) for entry in list_entries_of("refund", refund.id)]
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person can do about a refund that waits, and who else can."""
+
+    may_decide: bool
+    may_withdraw: bool
+    needs_proof: bool
+    expires_at: datetime
+    approvers: list[str]
 
 
-def _step(entry: AuditEntry) -> Entry:
-    label = label_of("refund_status", (entry.after or {}).get("status", RefundStatus.SENDING))
-    is_system = entry.actor_id is None
-    facts = entry.facts or {}
-    return Entry(
-        at=entry.at,
-        title=str(_STEPS.get(entry.action, entry.action)),
-        actor=_("Worker or PortOne's answer") if is_system else entry.actor_name,
-        detail=explain(facts["problem"]) if facts.get("problem") else facts.get("note", ""),
-        tone=label.tone,
-        icon=label.icon,
+def decision_for(refund: Refund, person: User) -> Decision | None:
+    """What `person`, who is signed in, can do about a waiting refund; None when it does not wait."""
+    if refund.status != RefundStatus.AWAITING_APPROVAL:
+        return None
+    is_own = refund.requested_by == person.id
+    others = (each for each in approvals.list_approvers() if each.id != refund.requested_by)
+    return Decision(
+        may_decide=can(Permission.REFUND_APPROVE) and not is_own,
+        may_withdraw=is_own and can(Permission.REFUND_CREATE),
+        needs_proof=approvals.needs_proof(refund.amount, refund.payment.currency),
+        expires_at=approving.expires_at(refund),
+        approvers=[each.name or each.email or "" for each in others],
     )
 
 
@@ -122,6 +125,7 @@ def tell_outlook(payment: Payment) -> RefundOutlook:
     obstacle = rules.find_obstacle(payment)
     if balance.find_in_flight(payment) is not None:
         obstacle = _("Another refund of this payment has no outcome yet.")
+    obstacle = obstacle or balance.find_hold(payment)
     return RefundOutlook(balance.held(payment), balance.refundable(payment), obstacle)
 
 
@@ -136,8 +140,9 @@ def _entry(payment: Payment, refund: Refund) -> Entry:
         ),
         actor=refund.requester.name or refund.requester.email or "" if refund.requester else "",
         source=str(label_of("source", "ours").text),
-        detail=refund.reason,
+        detail="" if refund.cancellation_id else refund.reason,  # PortOne's record tells it
         url=url_for("refunds.show", refund_id=refund.id),
         tone=label.tone,
         icon=label.icon,
+        key=f"cancellation {refund.cancellation_id}" if refund.cancellation_id else None,
     )

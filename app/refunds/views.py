@@ -11,21 +11,43 @@ from flask_login import current_user
 
 from app.access.guards import can, require
 from app.access.permissions import Permission
+from app.accounts.service import SignInRefused, SignInThrottled
+from app.approvals import queries as approvals
+from app.approvals.service import (
+    ApprovalRefused,
+    Proof,
+    ProofMissing,
+    confirm_identity,
+    refuse_above_limit,
+)
 from app.database import new_id
+from app.errors import DomainError
 from app.payments.actions import action
 from app.payments.models import Payment
 from app.payments.queries import get_payment
 from app.payments.service import sync_payment
 from app.portone.errors import PortOneError, PortOneRefused
 from app.portone.meanings import msgid_of
-from app.refunds import account_keeping, balance, closing, exporting, listing, queries, rules, service
+from app.refunds import (
+    account_keeping,
+    approving,
+    balance,
+    closing,
+    exporting,
+    listing,
+    queries,
+    rules,
+    service,
+)
 from app.refunds.bank_accounts import has_unusual_length
-from app.refunds.forms import RefundForm, RevealForm
+from app.refunds.forms import DecisionForm, RefundForm, RevealForm
+from app.refunds.inquiry import inquiry_of
 from app.refunds.list_form import RefundFilterForm
 from app.refunds.meanwhile import tell_meanwhile, who_asked
-from app.refunds.models import ClosureStatus
+from app.refunds.models import ClosureStatus, Refund
 from app.refunds.service import BalanceMoved, RefundRefused, Wish
-from app.refunds.story import outcome_of, steps_of
+from app.refunds.steps import find_drift, steps_of
+from app.refunds.story import decision_for, outcome_of
 from app.refunds.transfers import transfer_of
 from app.web.htmx import is_htmx, render, see_other
 from app.web.lists import Listing, query_of
@@ -87,16 +109,7 @@ def elsewhere() -> Any:
 @require(Permission.REFUND_READ)
 def show(refund_id: UUID) -> Any:
     """What became of a refund; the page asks again by itself while that is open."""
-    refund = queries.get_refund(refund_id)
-    return render(
-        "refunds/show.html",
-        fragment="refunds/_outcome.html",
-        refund=refund,
-        outcome=outcome_of(refund),
-        steps=steps_of(refund),
-        refundable=balance.refundable(refund.payment),
-        transfer=transfer_of(refund),
-    )
+    return _refund_page(queries.get_refund(refund_id), DecisionForm())
 
 
 @refunds.post("/refunds/<uuid:refund_id>/reveal")
@@ -136,8 +149,52 @@ def create(payment_id: str) -> Any:
         return _form_page(payment, form, status=422)
     try:
         return _review_or_carry_out(payment, form)
-    except RefundRefused as refusal:
+    except (RefundRefused, ApprovalRefused) as refusal:
         return _form_again(payment_id, refusal)
+
+
+@refunds.post("/refunds/<uuid:refund_id>/approve")
+@require(Permission.REFUND_APPROVE)
+def approve(refund_id: UUID) -> Any:
+    """Send a refund that somebody else asked for."""
+    form = DecisionForm(request.form)
+    refund = queries.get_refund(refund_id)
+    if not form.validate():
+        return _refund_page(refund, form, status=422)
+    try:
+        proof = _prove(refund.amount, refund.payment.currency)
+        approving.approve_refund(refund_id, by=current_user, note=form.note.data or "", proof=proof)
+    except (ProofMissing, SignInRefused) as refusal:
+        return _refund_page(queries.get_refund(refund_id), form, status=refusal.status, unproven=refusal)
+    except (RefundRefused, ApprovalRefused) as refusal:
+        return _refund_page(queries.get_refund(refund_id), form, status=refusal.status, refusal=refusal)
+    return see_other(url_for("refunds.show", refund_id=refund_id))
+
+
+@refunds.post("/refunds/<uuid:refund_id>/reject")
+@require(Permission.REFUND_APPROVE)
+def reject(refund_id: UUID) -> Any:
+    """Say no to a refund that somebody else asked for."""
+    form = DecisionForm(request.form)
+    if not form.validate():
+        return _refund_page(queries.get_refund(refund_id), form, status=422)
+    try:
+        approving.reject_refund(refund_id, by=current_user, note=form.note.data or "")
+    except (RefundRefused, ApprovalRefused) as refusal:
+        return _refund_page(queries.get_refund(refund_id), form, status=refusal.status, refusal=refusal)
+    return see_other(url_for("refunds.show", refund_id=refund_id))
+
+
+@refunds.post("/refunds/<uuid:refund_id>/withdraw")
+@require(Permission.REFUND_CREATE)
+def withdraw(refund_id: UUID) -> Any:
+    """Take back a refund that one asked for and that still waits."""
+    try:
+        approving.withdraw_refund(refund_id, by=current_user)
+    except RefundRefused as refusal:
+        refund = queries.get_refund(refund_id)
+        return _refund_page(refund, DecisionForm(), status=refusal.status, refusal=refusal)
+    return see_other(url_for("refunds.show", refund_id=refund_id))
 
 
 @refunds.post("/refunds/<uuid:refund_id>/recheck")
@@ -180,7 +237,7 @@ def _intent_of(typed: str | None) -> UUID | None:
 
 def _totals(shown: Listing, compute: Callable[[], Totals], count: int) -> Totals | None:
     key = f"{shown.name}?{query_of(request.args)}"
-    return totals_for(key, compute, count=count, asked=request.args.get("totals"))
+    return totals_for(key, compute, count=count, is_asked="totals" in request.args)
 
 
 def _find_first_of(form: RefundForm) -> UUID | None:
@@ -194,27 +251,87 @@ def _find_first_of(form: RefundForm) -> UUID | None:
 
 def _review_or_carry_out(payment: Payment, form: RefundForm) -> Any:
     wish = form.wish()
+    refuse_above_limit(current_user, wish.amount, payment.currency)
     if not form.confirmed.data:
         service.refuse_if_impossible(payment, wish)
         service.rules_set_aside(payment, wish, current_user)
         return _review_page(payment, form, wish)
-    service.request_refund(payment.payment_id, wish, by=current_user)
+    try:
+        proof = _prove(wish.amount, payment.currency)
+        service.request_refund(payment.payment_id, wish, by=current_user, proof=proof)
+    except (ProofMissing, SignInRefused) as refusal:
+        return _review_page(payment, form, wish, unproven=refusal)
     return see_other(url_for("refunds.show", refund_id=wish.intent))
 
 
-def _review_page(payment: Payment, form: RefundForm, wish: Wish) -> Any:
+def _prove(amount: int, currency: str) -> Proof | None:
+    """The proof that an amount asks for, by the password sent along; it goes no further than here."""
+    if not approvals.needs_proof(amount, currency):
+        return None
+    address = (request.remote_addr or "")[:45]
+    return confirm_identity(current_user, request.form.get("password", ""), address=address)
+
+
+def _review_page(
+    payment: Payment, form: RefundForm, wish: Wish, *, unproven: DomainError | None = None
+) -> Any:
     account = wish.account
-    return render(
+    response = render(
         "refunds/review.html",
+        status=unproven.status if unproven else 200,
         payment=payment,
         form=form,
         wish=wish,
         rules=rules.rules_broken(payment, wish.amount),
         is_doubtful_number=account is not None and has_unusual_length(account.bank, account.number),
+        needs_proof=approvals.needs_proof(wish.amount, payment.currency),
+        needs_approval=approvals.needs_second_person(wish.amount, payment.currency),
+        unproven=_words_about(unproven),
     )
+    return _asking_to_wait(response, unproven)
 
 
-def _form_again(payment_id: str, refusal: RefundRefused) -> Any:
+def _words_about(unproven: DomainError | None) -> str | None:
+    """What is wrong with a password; which e-mail it belongs to is no question here."""
+    if isinstance(unproven, SignInRefused) and not isinstance(unproven, SignInThrottled):
+        return str(_("This is not your password."))
+    return unproven.message if unproven else None
+
+
+def _asking_to_wait(response: Any, unproven: DomainError | None) -> Any:
+    if isinstance(unproven, SignInThrottled):
+        response.headers["Retry-After"] = str(unproven.retry_after)
+    return response
+
+
+def _refund_page(
+    refund: Refund,
+    form: DecisionForm,
+    *,
+    status: int = 200,
+    refusal: DomainError | None = None,
+    unproven: DomainError | None = None,
+) -> Any:
+    response = render(
+        "refunds/show.html",
+        fragment="refunds/_outcome.html",
+        status=status,
+        refund=refund,
+        outcome=outcome_of(refund),
+        steps=steps_of(refund),
+        inquiry=inquiry_of(refund),
+        drift=find_drift(refund),
+        transfer=transfer_of(refund),
+        refundable=balance.refundable(refund.payment),
+        form=form,
+        decision=decision_for(refund, current_user),
+        refusal=refusal,
+        unproven=_words_about(unproven),
+    )
+    return _asking_to_wait(response, unproven)
+
+
+def _form_again(payment_id: str, refusal: DomainError) -> Any:
     """The form as it was typed, over the balance as it is now, with what happened meanwhile."""
     payment = get_payment(payment_id)
     form = RefundForm(request.form, payment=payment, may_override=_may_override())
@@ -245,7 +362,7 @@ def _form_page(
     form: RefundForm,
     *,
     status: int = 200,
-    refusal: RefundRefused | None = None,
+    refusal: DomainError | None = None,
     told: Sequence[str] = (),
 ) -> Any:
     in_flight = balance.find_in_flight(payment)
@@ -260,7 +377,7 @@ def _form_page(
         told=told,
         rules=rules.rules_for(payment),
         blocks=blocks,
-        obstacle=rules.find_obstacle(payment) or next(iter(forbidden), None),
+        obstacle=rules.find_obstacle(payment) or balance.find_hold(payment) or next(iter(forbidden), None),
         in_flight=in_flight,
         asked_by=who_asked(in_flight) if in_flight else None,
         held=balance.held(payment),

@@ -262,6 +262,15 @@ _ALL = (
         "",
         most=500,
     ),
+    Setting(
+        "webhook_body_days",
+        "webhooks",
+        Kind.NUMBER,
+        _l("Contents of webhooks are kept for so many days"),
+        _l("Then headers and bodies are erased; when each came and what became of it stays. 0: for ever."),
+        90,
+        most=3_650,
+    ),
 )
 
 CATALOGUE: dict[str, Setting] = {setting.name: setting for setting in _ALL}

@@ -1,17 +1,39 @@
 """Read and change what a super admin decides; every change is in the audit trail."""
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from flask_babel import gettext as _
 from sqlalchemy import select
 
 from app.audit import service as audit
 from app.audit.service import Actor
 from app.database import lock_name
 from app.encryption import vault
+from app.errors import DomainError
 from app.extensions import db
 from app.settings.catalogue import CATALOGUE, Kind
 from app.settings.models import StoredSetting
+from app.settings.rules import find_problems
+
+#: Whoever decides by several settings, or by one of them and something beside, holds this name meanwhile.
+LOCK = "settings"
+
+
+class SettingsRefused(DomainError):
+    """Settings that may not become what was wished: `problems` has a sentence for each name."""
+
+    status = 422
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__(" ".join(problems.values()))
+        self.problems = dict(problems)
+
+
+class SettingsMoved(DomainError):
+    """Somebody else changed these settings while the form was open."""
 
 
 def value_of(name: str) -> Any:
@@ -39,13 +61,28 @@ def values() -> dict[str, Any]:
     }
 
 
-def change(wanted: Mapping[str, Any], *, by: Actor) -> list[str]:
-    """Set what differs, and answer the names that did. Commits. Raises KeyError for a name that is none."""
-    lock_name("settings")
+def fingerprint(names: Iterable[str]) -> str:
+    """A short mark of what these settings are now; it changes when one of them does."""
+    now = values()
+    text = json.dumps({name: now[name] for name in sorted(names)}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def change(wanted: Mapping[str, Any], *, by: Actor, seen: str | None = None) -> list[str]:
+    """Set what differs, and answer the names that did; a secret that is None stays. Commits.
+
+    `seen` is the fingerprint of these settings when the person saw them. Raises `SettingsMoved` where it is
+    no longer true, `SettingsRefused` where a rule says no, and KeyError for a name that is none.
+    """
+    lock_name(LOCK)
     before = values()
-    changed = [name for name, value in wanted.items() if _differs(name, value, before)]
-    for name in changed:
-        _store(name, wanted[name], by)
+    if seen is not None and seen != fingerprint(wanted):
+        raise SettingsMoved(_("Somebody else has changed these settings meanwhile. Compare, and save again."))
+    changed = {name: value for name, value in wanted.items() if _differs(name, value, before)}
+    if problems := find_problems(changed, {**before, **changed}):
+        raise SettingsRefused(problems)
+    for name, value in changed.items():
+        _store(name, value, by)
     if changed:
         audit.record(
             "settings.changed",
@@ -53,16 +90,17 @@ def change(wanted: Mapping[str, Any], *, by: Actor) -> list[str]:
             "settings",
             by=by,
             before={name: _told(name, before[name]) for name in changed},
-            after={name: _told(name, wanted[name]) for name in changed},
+            after={name: _told(name, value) for name, value in changed.items()},
         )
     db.session.commit()
-    return changed
+    return list(changed)
 
 
 def _differs(name: str, value: Any, before: Mapping[str, Any]) -> bool:
-    """A secret that is given always differs: nobody compares what nobody may see."""
-    is_secret = CATALOGUE[name].kind == Kind.SECRET
-    return (bool(value) or before[name]) if is_secret else value != before[name]
+    """A secret that is given always differs: nobody compares what nobody may see. None leaves it as it is."""
+    if CATALOGUE[name].kind != Kind.SECRET:
+        return bool(value != before[name])
+    return value is not None and (bool(value) or before[name])
 
 
 def _store(name: str, value: Any, by: Actor) -> None:

@@ -7,6 +7,10 @@ Faults of calls to the API (`endpoint` is the name of the call, or `*`):
 - `slow`: the answer comes `seconds` later
 - `throttled`: 429 with Retry-After
 - `proxy_error`: 502 with an HTML page, nothing done
+- `proxy_refuses`: 403 with an HTML page, nothing done
+- `portal`: 200 with an HTML page, nothing done, as a network does that wants a sign-in first
+- `redirect`: 307 to elsewhere, nothing done
+- `trickles`: the work is done, and the answer comes byte by byte over `seconds`
 - `broken_json`: the work is done, and the answer is cut off in the middle
 - `pg_refuses`: 502 PG_PROVIDER with `pg_code` and `pg_message`
 - `requested`, `requested_then_failed`: `cancel` answers REQUESTED, and later succeeds or fails
@@ -53,7 +57,19 @@ ENDPOINTS = (
 )
 
 CALL_FAULTS = frozenset(
-    {"done_then_silent", "silent", "slow", "throttled", "proxy_error", "broken_json", "pg_refuses"}
+    {
+        "done_then_silent",
+        "silent",
+        "slow",
+        "throttled",
+        "proxy_error",
+        "proxy_refuses",
+        "portal",
+        "redirect",
+        "trickles",
+        "broken_json",
+        "pg_refuses",
+    }
 )
 CANCEL_FAULTS = frozenset({"requested", "requested_then_failed", "failed"})
 WEBHOOK_FAULTS = frozenset({"twice", "late", "out_of_order", "lost", "never", "forged"})

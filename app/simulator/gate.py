@@ -1,6 +1,7 @@
 """What every call passes on its way in and out: authorization, idempotency, faults, the log of calls."""
 
 import hmac
+from collections.abc import Iterator
 from typing import cast
 
 from flask import Response, current_app, g, request
@@ -16,7 +17,9 @@ from app.simulator.wire import SILENCE
 #: Calls that need no authorization.
 _OPEN = frozenset({"list_banks"})
 
-_PROXY_PAGE = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+_PAGE = "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
+#: Faults that answer with a page of something in between, and its title.
+_PAGES = {"proxy_error": "502 Bad Gateway", "proxy_refuses": "403 Forbidden", "portal": "200 Please sign in"}
 
 
 def current_simulator() -> Simulator:
@@ -58,7 +61,21 @@ def dispatch(response: Response) -> Response:
     if fault and fault.fault == "broken_json":
         body = response.get_data()
         response.set_data(body[: max(1, len(body) // 2)])
+    if fault and fault.fault == "trickles":
+        response.response = _trickle(response.get_data(), fault.seconds)
     return response
+
+
+def _trickle(body: bytes, seconds: float) -> Iterator[bytes]:
+    """The body byte by byte."""
+    faults = current_simulator().faults
+
+    def drops() -> Iterator[bytes]:
+        for byte in body:
+            faults.hold(seconds / len(body))
+            yield bytes([byte])
+
+    return drops()
 
 
 def free_key(_error: BaseException | None) -> None:
@@ -79,8 +96,12 @@ def _fault_before_work() -> Response | None:
     if fault == "throttled":
         wait = {"Retry-After": str(max(1, round(g.fault.seconds)))}
         return Response("", 429, headers=wait, content_type="text/plain")
-    if fault == "proxy_error":
-        return Response(_PROXY_PAGE, 502, content_type="text/html")
+    if fault in _PAGES:
+        title = _PAGES[fault]
+        status = int(title[:3])
+        return Response(_PAGE.format(title), status, content_type="text/html")
+    if fault == "redirect":
+        return Response("", 307, headers={"Location": "https://elsewhere.example/"})
     if fault == "silent":
         return Response("", 504)
     return None

@@ -11,6 +11,8 @@ from babel.dates import format_timedelta
 from flask import Flask, current_app, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import generate_csrf
+from jinja2 import pass_context
+from jinja2.runtime import Context
 
 from app import clock
 from app.money import Money, decimals
@@ -68,6 +70,12 @@ def translated(msgid: str | None) -> str:
     return str(_(msgid)) if msgid else ""
 
 
+@pass_context
+def _label_now(_context: Context, code: str | None, kind: str) -> str:
+    """`label` in templates: without the context Jinja would fold a constant code into its first language."""
+    return label(code, kind)
+
+
 def mask_ending(text: str | None, shown: int = 4) -> str:
     """All but the last characters hidden: `****1234`."""
     return f"****{text[-shown:]}" if text else ""
@@ -119,13 +127,13 @@ def init_app(app: Flask) -> None:
         decimals,
         local_time,
         relative_time,
-        label,
         mask_ending,
         in_groups,
         readable_json,
         translated,
     ):
         app.jinja_env.filters[function.__name__] = function
+    app.jinja_env.filters["label"] = _label_now
     app.jinja_env.globals.update(
         asset_url=asset_url,
         chosen_theme=chosen_theme,

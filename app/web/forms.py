@@ -168,21 +168,20 @@ class AmountField(_TypedField):
         try:
             return parse_amount(typed, self.currency)
         except InvalidAmount as problem:
-            raise ValueError(self._sentence(problem.reason)) from problem
+            raise ValueError(sentence_about(problem, self.currency)) from problem
 
     def show(self, value: int | None) -> str:
         """The amount in major units, without commas."""
         return "" if value is None else Money(value, self.currency).plain()
 
-    def _sentence(self, reason: str) -> str:
-        if reason == "too_many_decimals" and decimals(self.currency) == 0:
-            reason = "no_decimals"
-        sentence = _AMOUNT_SENTENCES.get(reason, _NOT_AN_AMOUNT)
-        values = {"currency": self.currency, "places": decimals(self.currency), "example": self._example()}
-        return str(sentence) % values
 
-    def _example(self) -> str:
-        return "12,000" if decimals(self.currency) == 0 else f"29.{'90'.ljust(decimals(self.currency), '0')}"
+def sentence_about(problem: InvalidAmount, currency: str) -> str:
+    """What is wrong with an amount typed in a currency, in words."""
+    places = decimals(currency)
+    reason = "no_decimals" if problem.reason == "too_many_decimals" and places == 0 else problem.reason
+    example = f"29.{'90'.ljust(places, '0')}" if places else "12,000"
+    sentence = _AMOUNT_SENTENCES.get(reason, _NOT_AN_AMOUNT)
+    return str(sentence) % {"currency": currency, "places": places, "example": example}
 
 
 class DayField(_TypedField):
@@ -229,6 +228,22 @@ class PeriodForm(Form):
     def until(self) -> datetime | None:
         """The moment the period is over: the first of the day after the last."""
         return start_of_day(self.to.data + timedelta(days=1)) if self.to.data else None
+
+
+class NumberField(_TypedField):
+    """A whole number between two bounds, both included; commas at thousands are fine."""
+
+    def __init__(self, *args: Any, least: int = 0, most: int = 1_000_000, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.least, self.most = least, most
+
+    def read(self, typed: str) -> int:
+        """The number."""
+        digits = typed.replace(",", "")
+        if not re.fullmatch(r"[0-9]{1,18}", digits) or not self.least <= int(digits) <= self.most:
+            sentence = _("Type a whole number between %(least)s and %(most)s.")
+            raise ValueError(sentence % {"least": f"{self.least:,}", "most": f"{self.most:,}"})
+        return int(digits)
 
 
 class DigitsField(_TypedField):

@@ -20,7 +20,7 @@ from app.web.forms import Form
 from app.web.spreadsheets import Cell
 
 #: What stands in the address of a list and narrows nothing: where one is in it, and what is shown beside it.
-_NO_FILTERS = frozenset({"after", "list", "view", "totals", "csrf_token"})
+_NO_FILTERS = frozenset({"after", "before", "list", "part", "view", "totals", "csrf_token"})
 
 
 @dataclass(frozen=True, slots=True)

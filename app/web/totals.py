@@ -3,24 +3,17 @@
 Those of a short list are computed at once, those of a long one on demand, and kept for a while.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import ColumnElement, Select, func
 
 from app import clock
 from app.extensions import db
+from app.web.brief_cache import BriefCache
 from app.web.pagination import COUNT_CAP
-
-#: How long the sums of a long list are shown again, and how many lists' are remembered.
-KEPT_FOR, KEPT_LISTS = timedelta(minutes=2), 200
-
-#: What a value of `totals` in an address asks for, besides the sums themselves: sums that are not kept ones.
-FRESH = "fresh"
 
 #: Amounts are added in two halves: a sum of 64-bit integers outgrows 64 bits, and SQLite refuses it then.
 _HALF = 10**9
@@ -62,31 +55,17 @@ def totals_of(
     return Totals(sorted(found, key=lambda total: (-total.count, total.currency)), left_out, clock.now())
 
 
-def totals_for(
-    key: str, compute: Callable[[], Totals], *, count: int | None, asked: str | None
-) -> Totals | None:
-    """The totals of a list of `count` rows, as `capped_count` counts; None means that nobody knows how many.
+_kept: BriefCache[Totals] = BriefCache(seconds=60)
 
-    Those of a long list are computed when the address asks for them, and shown again for a while under `key`,
-    which says which list it is and how it is narrowed. None where nobody asked.
+
+def totals_for(key: str, compute: Callable[[], Totals], *, count: int, is_asked: bool) -> Totals | None:
+    """The totals of a list of `count` rows, as `capped_count` counts; None for a long one nobody asked about.
+
+    Those of a long list are kept for a minute under `key`: which list it is, and how it is narrowed.
     """
-    if count is not None and count <= COUNT_CAP:
+    if count <= COUNT_CAP:
         return compute()
-    if not asked:
-        return None
-    kept = _kept()
-    found = kept.get(key)
-    if found is None or asked == FRESH or found.at + KEPT_FOR <= clock.now():
-        found = kept[key] = compute()
-        kept.move_to_end(key)
-    while len(kept) > KEPT_LISTS:
-        kept.popitem(last=False)
-    return found
-
-
-def _kept() -> OrderedDict[str, Totals]:
-    kept: OrderedDict[str, Totals] = current_app.extensions.setdefault("totals", OrderedDict())
-    return kept
+    return _kept.get((db.engine.url, key), compute).value if is_asked else None
 
 
 def _joined(halves: list[Any]) -> list[int]:

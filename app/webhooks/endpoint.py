@@ -2,6 +2,7 @@
 
 from flask import Blueprint, abort, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.access.guards import public
 from app.config import Settings
@@ -9,6 +10,7 @@ from app.database import SYSTEM, act_as
 from app.extensions import csrf
 from app.portone.webhooks import InvalidWebhook, verify
 from app.webhooks import inbox
+from app.webhooks.handlers import CONFIRM
 
 #: Webhooks are a few hundred bytes.
 MAX_BODY_BYTES = 1024 * 1024
@@ -31,7 +33,13 @@ def receive() -> ResponseReturnValue:
         answer = {"error": problem.reason}
         inbox.store_rejected(body, headers, problem.reason, answer=answer)
         return jsonify(answer), 400
-    inbox.store(event, headers, answer={})
+    try:
+        inbox.store(event, headers, answer={})
+    except SQLAlchemyError:
+        if event.type != CONFIRM:
+            raise
+        # Not news but a question: any answer but 200 would stop a customer's payment.
+        current_app.logger.exception("A question to confirm a payment could not be stored")
     return jsonify({}), 200
 
 

@@ -46,14 +46,20 @@ BILLING_KEY_EVENTS = {
     "BillingKey.Deleted": N_("Billing key deleted"),
 }
 
+#: A question before the approval, not news: whoever is asked and answers 200 lets the payment go on.
+CONFIRM = "Transaction.Confirm"
+
 EVENTS = {
     **PAYMENT_EVENTS,
     **BILLING_KEY_EVENTS,
-    "Transaction.Confirm": N_("Confirmation of a payment asked"),
+    CONFIRM: N_("Confirmation of a payment asked"),
 }
 
 OTHER_STORE = N_("The message is about another store.")
-CONFIRMATION = N_("The confirmation of a payment is asked of the store's own server, not of Portico.")
+CONFIRMATION = N_(
+    "PortOne asked whether the payment may go on, and Portico always says yes. Let confirmUrl name the "
+    "store's own server, which knows the order."
+)
 TAX_INVOICE = N_("Tax invoices are another product of PortOne.")
 UNKNOWN_TYPE = N_("Portico does not act upon this type of event.")
 NO_PAYMENT = N_("The message names no payment.")
@@ -184,7 +190,7 @@ def _billing_key_subject(log: WebhookLog) -> BillingKeySubject | None:
 
 
 def _why_not(event_type: str) -> str:
-    if event_type == "Transaction.Confirm":
+    if event_type == CONFIRM:
         return CONFIRMATION
     return TAX_INVOICE if event_type.startswith("TaxInvoice.") else UNKNOWN_TYPE
 

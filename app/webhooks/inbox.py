@@ -1,13 +1,13 @@
 """Keep what PortOne sends, each message once: the log is the worker's inbox."""
 
-import re
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from operator import itemgetter
+from time import monotonic
 from typing import Any, cast
 
 from flask import current_app
@@ -16,17 +16,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
-from app.billing_keys.service import mask_key, without_key
 from app.encryption import vault
 from app.extensions import db
 from app.portone.meanings import N_
 from app.portone.webhooks import WebhookEvent
+from app.webhooks.contents import beginning, kept_body, kept_headers, readable_part
 from app.webhooks.models import WebhookLog, WebhookStatus
 
 #: How many messages that failed verification are kept, so that strangers cannot fill the disk.
 REJECTED_KEPT = 1_000
-#: How much of the body of such a message is kept, in bytes.
-REJECTED_BODY_BYTES = 8 * 1024
+#: A process keeps so many of them at once and so many a second on; the rest is added to one that is kept.
+REJECTED_AT_ONCE, REJECTED_PER_SECOND = 50, 5.0
 
 #: Why a message is not authentic, or not readable, by the reason `portone.webhooks` gives.
 REJECTIONS = {
@@ -38,15 +38,8 @@ REJECTIONS = {
     "UNREADABLE_BODY": N_("The signature is right, but the body is neither JSON nor a form."),
 }
 
-_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
-_HEADERS_KEPT, _HEADER_LENGTH = 40, 500
 #: PostgreSQL indexes no longer text than about 2,700 bytes, and no id of PortOne comes near.
 _ID_BYTES = 2_000
-#: A document nested deeper is kept as text: not every reader would come to its end.
-_DEPTH = 64
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_KEY_IN_TEXT = re.compile(r'(?P<before>"billingKey"\s*:\s*")(?P<key>[^"]+)|(?P<bare>billing-key-[\w-]+)')
-
 _TABLE = cast(Table, WebhookLog.__table__)
 
 
@@ -64,8 +57,8 @@ def store(event: WebhookEvent, headers: Mapping[str, str], *, answer: Any) -> No
         "provider_transaction_id": _indexable(event.transaction_id),
         "billing_key_sealed": vault().seal(key) if key else None,
         "billing_key_hash": vault().fingerprint(key) if key else None,
-        "request_headers": _kept_headers(headers),
-        "request_body": _kept_body(event),
+        "request_headers": kept_headers(headers),
+        "request_body": kept_body(event),
         "response_status": 200,
         "response_body": answer,
         "status": WebhookStatus.RECEIVED.value,
@@ -79,15 +72,23 @@ def store(event: WebhookEvent, headers: Mapping[str, str], *, answer: Any) -> No
 
 
 def store_rejected(body: bytes, headers: Mapping[str, str], reason: str, *, answer: Any) -> None:
-    """Keep a message that is not authentic or not readable, without its id; forget the oldest surplus."""
+    """Keep a message that is not authentic or not readable, without its id; forget the oldest surplus.
+
+    Of a flood only a few a second are written: each carries in `deliveries` how many came since the last.
+    """
+    door: Door = current_app.extensions.setdefault("webhook_door", Door())
+    count = door.admit()
+    if not count:
+        return
     moment = clock.now()
     message = {
-        "request_headers": _kept_headers(headers),
-        "request_body": _readable_part(body),
+        "request_headers": beginning(kept_headers(headers)),
+        "request_body": readable_part(body),
         "response_status": 400,
         "response_body": answer,
         "status": WebhookStatus.REJECTED.value,
         "error_message": REJECTIONS.get(reason, reason),
+        "deliveries": count,
         "last_delivered_at": moment,
         "processed_at": moment,
         "created_at": moment,
@@ -95,6 +96,30 @@ def store_rejected(body: bytes, headers: Mapping[str, str], reason: str, *, answ
     with db.engine.begin() as connection:
         connection.execute(insert(_TABLE), message)
         connection.execute(_delete_surplus())
+
+
+class Door:
+    """Lets few of the messages that nobody vouches for into the log of a process, however many come."""
+
+    def __init__(self, monotonic: Callable[[], float] = monotonic) -> None:
+        self._monotonic = monotonic
+        self._turn = threading.Lock()
+        self._room = float(REJECTED_AT_ONCE)
+        self._looked_at = monotonic()
+        self._outside = 0
+
+    def admit(self) -> int:
+        """For how many messages the one at hand is to stand; 0 if it is only counted."""
+        with self._turn:
+            moment = self._monotonic()
+            gained = (moment - self._looked_at) * REJECTED_PER_SECOND
+            self._room, self._looked_at = min(self._room + gained, REJECTED_AT_ONCE), moment
+            self._outside += 1
+            if self._room < 1:
+                return 0
+            self._room -= 1
+            count, self._outside = self._outside, 0
+            return count
 
 
 @dataclass(slots=True, eq=False)
@@ -165,46 +190,6 @@ def _insert_once(dialect: str) -> Any:
             "next_attempt_at": case((has_failed, excluded.next_attempt_at), else_=_TABLE.c.next_attempt_at),
         },
     )
-
-
-def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    kept = [(name, value) for name, value in headers.items() if name.lower() not in _SECRET_HEADERS]
-    return {
-        _UNSTORABLE.sub("\ufffd", name[:_HEADER_LENGTH]): _UNSTORABLE.sub("\ufffd", value[:_HEADER_LENGTH])
-        for name, value in kept[:_HEADERS_KEPT]
-    }
-
-
-def _kept_body(event: WebhookEvent) -> Any:
-    """The body as it came, but for a billing key."""
-    if _is_deep(event.body):
-        return _readable_part(event.raw_body.encode())
-    return without_key(event.body, event.billing_key) if event.billing_key else event.body
-
-
-def _readable_part(body: bytes) -> str:
-    """The beginning of a body nobody vouches for, as text; a billing key in it may be a real one."""
-    text = _UNSTORABLE.sub("\ufffd", body[:REJECTED_BODY_BYTES].decode(errors="replace"))
-    return _KEY_IN_TEXT.sub(_masked_key, text)
-
-
-def _masked_key(found: re.Match[str]) -> str:
-    return (found["before"] or "") + mask_key(found["key"] or found["bare"])
-
-
-def _is_deep(document: Any) -> bool:
-    level = [document]
-    for _ in range(_DEPTH):
-        level = [inner for value in level for inner in _inside(value)]
-        if not level:
-            return False
-    return True
-
-
-def _inside(value: Any) -> list[Any]:
-    if isinstance(value, Mapping):
-        return list(value.values())
-    return value if isinstance(value, list) else []
 
 
 def _indexable(name: str | None) -> str | None:

@@ -118,6 +118,13 @@ class WebhookLog(Identified, Timestamped, Leased, Model):
             sqlite_where=text("status = 'received'"),
             postgresql_where=text("status = 'received'"),
         ),
+        # What workers hold at this moment: a few rows, and their payments are nobody else's meanwhile.
+        Index(
+            "ix_webhook_logs_claimed",
+            "claimed_until",
+            sqlite_where=text("status = 'received' AND claimed_by IS NOT NULL"),
+            postgresql_where=text("status = 'received' AND claimed_by IS NOT NULL"),
+        ),
         Index(
             "ix_webhook_logs_repeated",
             "created_at",
@@ -140,6 +147,13 @@ class WebhookLog(Identified, Timestamped, Leased, Model):
             postgresql_where=text("response_status >= 300"),
         ),
         Index("ix_webhook_logs_webhook_type_created_at", "webhook_type", "created_at"),
+        # Those whose contents may grow too old; the rows before them were emptied.
+        Index(
+            "ix_webhook_logs_with_contents",
+            "created_at",
+            sqlite_where=text("contents_removed_at IS NULL"),
+            postgresql_where=text("contents_removed_at IS NULL"),
+        ),
         Index("ix_webhook_logs_status_created_at", "status", "created_at"),
         Index("ix_webhook_logs_created_at", "created_at"),
     )
@@ -171,6 +185,8 @@ class WebhookLog(Identified, Timestamped, Leased, Model):
     #: What processing changed: {field: [before, after]}.
     changes: Mapped[dict[str, Any] | None] = mapped_column(Document)
     processed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: When headers, bodies and the billing key were removed, because they had grown old.
+    contents_removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: Whether a person has asked to process it again; until that is over.
     is_replay: Mapped[bool] = mapped_column(server_default=false())
 

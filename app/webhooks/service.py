@@ -4,14 +4,16 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from time import monotonic, sleep
 from uuid import UUID
 
-from sqlalchemy import literal_column, select
+from sqlalchemy import select
 
-from app import clock, leases
+from app import clock
+from app.database import give_way, reading
 from app.extensions import db
 from app.portone.errors import PortOneRefused, PortOneUncertain
 from app.portone.meanings import N_, meaning_of
@@ -19,13 +21,15 @@ from app.refunds import service as refunds
 from app.refunds.models import Refund, RefundStatus
 from app.webhooks import attempts, settling
 from app.webhooks.attempts import Attempt
-from app.webhooks.handlers import Outcome, Reading, Skip, Subject, read, subject_of, write
+from app.webhooks.claiming import Batch, held_by
+from app.webhooks.handlers import Outcome, Reading, Subject, read, write
 from app.webhooks.models import AttemptOutcome, WebhookLog, WebhookStatus
 
-#: Messages claimed at once.
-CLAIM_SIZE = 64
 #: Subjects written at once: on SQLite messages that come in wait for that long.
 WRITE_SIZE = 16
+#: How long a writer waits for what others are about to read, and how often it looks: a commit costs about
+#: the same for one subject as for many.
+GATHER_SECONDS, GATHER_LOOK_SECONDS = 0.06, 0.005
 #: From here on threads write rather than read on.
 MOST_UNWRITTEN = 256
 
@@ -33,41 +37,10 @@ UNPROCESSABLE = N_("Portico could not process the message. The log of the worker
 UNANSWERED = N_("PortOne gave no usable answer. Portico asks again within seconds.")
 THROTTLED = N_("PortOne takes no more requests for the moment. Portico asks again within seconds.")
 
-#: Spelled out, so that both databases see that the partial index of waiting messages serves.
-IS_WAITING = WebhookLog.status == literal_column("'received'")
-
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Claimed messages about one subject: one reading serves them all."""
-
-    subject: Subject
-    log_ids: tuple[UUID, ...]
-
-
 Done = tuple[Batch, Reading]
-
-
-def claim_batches(holder: str, *, seconds: float, limit: int = CLAIM_SIZE) -> list[Batch]:
-    """Claim waiting messages for so long, the longest due first, and put those about one subject together.
-
-    Messages there is nothing to do for are settled here.
-    """
-    ids = leases.claim(WebhookLog, IS_WAITING, holder=holder, limit=limit, seconds=seconds)
-    by_subject: dict[Subject, list[UUID]] = {}
-    skipped: list[Attempt] = []
-    for log in _held(ids, holder):
-        match subject_of(log):
-            case Skip(reason):
-                nothing = Outcome(note=reason)
-                skipped.append(settling.settle(log, WebhookStatus.SKIPPED, nothing, started_at=clock.now()))
-            case subject:
-                by_subject.setdefault(subject, []).append(log.id)
-    attempts.record(skipped)
-    db.session.commit()
-    return [Batch(subject, tuple(log_ids)) for subject, log_ids in by_subject.items()]
 
 
 class Processor:
@@ -80,6 +53,7 @@ class Processor:
     def __init__(self, holder: str) -> None:
         self.holder = holder
         self._turn = threading.Lock()
+        self._asking: set[Batch] = set()
         self._read: deque[Done] = deque()
 
     def process(self, batch: Batch) -> int:
@@ -87,17 +61,28 @@ class Processor:
 
         Messages that another worker has taken up meanwhile are left to it.
         """
-        reading = _read(batch, self.holder)
+        self._asking.add(batch)
+        try:
+            reading = _read(batch, self.holder)
+        finally:
+            self._asking.discard(batch)
         if reading is None:
             return 0
         self._read.append((batch, reading))
         settled = 0
         while self._read and self._turn.acquire(blocking=len(self._read) > MOST_UNWRITTEN):
             try:
+                self._gather()
                 settled += _write(self._take(), self.holder)
+                give_way()
             finally:
                 self._turn.release()
         return settled
+
+    def _gather(self) -> None:
+        deadline = monotonic() + GATHER_SECONDS
+        while self._asking and len(self._read) < WRITE_SIZE and monotonic() < deadline:
+            sleep(GATHER_LOOK_SECONDS)
 
     def _take(self) -> list[Done]:
         return [self._read.popleft() for _ in range(min(len(self._read), WRITE_SIZE))]
@@ -145,7 +130,7 @@ def _write(done: Sequence[Done], holder: str) -> int:
 def _write_together(done: Sequence[Done], holder: str) -> int:
     readings = {log_id: reading for batch, reading in done for log_id in batch.log_ids}
     held: dict[Subject, list[WebhookLog]] = {}
-    for log in _held(list(readings), holder):
+    for log in held_by(holder, list(readings)):
         held.setdefault(readings[log.id].subject, []).append(log)
     outcomes = write([reading for _, reading in done if reading.subject in held])
     ended = [
@@ -162,10 +147,11 @@ def _write_together(done: Sequence[Done], holder: str) -> int:
 
 def _settle_refunds(payment_row_ids: set[UUID]) -> None:
     """Tell refunds that waited for PortOne that news of their payments have come."""
+    if not payment_row_ids:
+        return
     is_waiting = Refund.payment_id.in_(payment_row_ids), Refund.status == RefundStatus.REQUESTED
-    concerned = (
-        db.session.scalars(select(Refund.payment_id).where(*is_waiting)).all() if payment_row_ids else []
-    )
+    with reading():
+        concerned = db.session.scalars(select(Refund.payment_id).where(*is_waiting)).all()
     for payment_row_id in concerned:
         refunds.settle_requested_refunds_of(payment_row_id)
     db.session.rollback()
@@ -197,18 +183,7 @@ def _use_up_a_try(
 
 def _put_off(batch: Batch, holder: str, end: Callable[[WebhookLog], Attempt]) -> None:
     """End an attempt that settled nothing, for all messages of a batch. Commits."""
-    held = _held(batch.log_ids, holder)
+    held = held_by(holder, batch.log_ids)
     attempts.record([end(log) for log in held])
     settling.tell_failed(held)
     db.session.commit()
-
-
-def _held(log_ids: Sequence[UUID], holder: str) -> Sequence[WebhookLog]:
-    """Those of the messages that this worker still holds, locked and read fresh, oldest first."""
-    return db.session.scalars(
-        select(WebhookLog)
-        .where(WebhookLog.id.in_(log_ids), WebhookLog.claimed_by == holder, IS_WAITING)
-        .order_by(WebhookLog.created_at, WebhookLog.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).all()

@@ -57,6 +57,9 @@ def addresses(page: Page, demo: Demo) -> Iterator[tuple[str, str]]:
     yield "bulk-refund-new", "/refunds/bulk/new"
     yield "bulk-refund", first_link(page, "/refunds/bulk", r"/refunds/bulk/[0-9a-f-]{36}")
     yield "jobs", "/jobs"
+    waiting = "/refunds?status=awaiting_approval"
+    yield "refund-waiting", first_link(page, waiting, r"/refunds/[0-9a-f-]{36}")
+    yield "settings", "/settings"
     yield "webhooks", "/webhooks"
     yield "webhook", first_link(page, "/webhooks", r"/webhooks/[0-9a-f-]{36}")
     yield "webhook-failed", first_link(page, "/webhooks?status=failed", r"/webhooks/[0-9a-f-]{36}")

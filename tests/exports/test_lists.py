@@ -37,7 +37,7 @@ def test_the_webhook_log_without_bodies_and_headers(signed_in):
         )
         db.session.add(log)
     [line] = file_of(signed_in, "webhooks", "status=failed")
-    assert (line["웹훅 ID"], line["고객사 거래번호"]) == ("webhook-failed", "'-1+1")
+    assert (line["웹훅 번호"], line["고객사 거래번호"]) == ("webhook-failed", "'-1+1")
     assert "secret" not in str(line)
 
 

@@ -116,3 +116,12 @@ def test_a_portone_that_does_not_answer_is_no_error_here(signed_in):
     answer = english(signed_in).submit("/set-up/portone")
     assert (answer.status_code, answer.location) == (303, "/")
     assert "PortOne gave no answer" in signed_in.get("/").text
+
+
+def test_whoever_may_approve_reads_how_many_they_can_decide_about(client, worker, admin, super_admin):
+    payment = add_payment()
+    waiting = {"payment_id": payment.id, "status": "awaiting_approval", "amount": 1_000}
+    add_all(Refund(**waiting, requested_by=admin.id), Refund(**waiting, requested_by=super_admin.id))
+    page = english(client.sign_in(super_admin)).get("/").text
+    assert concerns_of(page)["/refunds?status=awaiting_approval"] == 2
+    assert "for you to decide: 1" in page

@@ -12,7 +12,7 @@ from app.payments import queries
 from app.payments.listing import PaymentFilters, count_without_period, list_payments
 from app.payments.models import Payment, SyncRun
 from app.payments.queries import RefundOutlook
-from app.payments.search import TextQuery
+from app.payments.text_query import TextQuery
 from tests.payments.documents import MORNING, at, cancellation, snapshot, store, stored, virtual_account
 
 

@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import text, update
 
 from app.extensions import db
-from app.payments import listing, search
+from app.payments import listing, search, text_query
 from app.payments.listing import PaymentFilters, list_payments
 from app.payments.models import PaymentSearch
-from app.payments.queries import find_by_whole_id
-from app.payments.search import TextQuery, rebuild_search, tokens_of
-from tests.payments.documents import at, cancellation, card, store, virtual_account
+from app.payments.search import rebuild_search, tokens_of
+from app.payments.text_query import TextQuery
+from tests.payments.documents import at, card, store, virtual_account
 
 
 def found(typed: str, **filters) -> list[str]:
@@ -113,12 +113,12 @@ def test_the_newest_matches_come_first_whichever_way_they_are_found(app, monkeyp
     for hour in range(4):
         store(f"order-{hour}", **at(f"2026-03-29T0{hour}:00:00Z"))
     by_collecting = found("길동")
-    monkeypatch.setattr(search, "FREQUENT", 1)
+    monkeypatch.setattr(text_query, "FREQUENT", 1)
     assert found("길동") == by_collecting == ["order-3", "order-2", "order-1", "order-0"]
 
 
 def test_a_frequent_word_that_only_old_payments_hold_is_found(app, monkeypatch):
-    monkeypatch.setattr(search, "FREQUENT", 1)
+    monkeypatch.setattr(text_query, "FREQUENT", 1)
     monkeypatch.setattr(listing, "WALKED", 2)
     for hour in range(6):
         store(
@@ -130,7 +130,7 @@ def test_a_frequent_word_that_only_old_payments_hold_is_found(app, monkeypatch):
 
 
 def test_every_match_is_met_once_by_paging(app, monkeypatch):
-    monkeypatch.setattr(search, "FREQUENT", 1)
+    monkeypatch.setattr(text_query, "FREQUENT", 1)
     monkeypatch.setattr(listing, "WALKED", 60)
     for number in range(120):
         store(f"order-{number:03}", orderName="짝수" if number % 2 == 0 else "홀수")
@@ -152,32 +152,6 @@ def test_a_row_says_where_the_text_was_found(app):
     payment_id = store("order-1").row_id
     listed = list_payments(PaymentFilters(text=TextQuery.of("5678")), after=None)
     assert listed.found_in == {payment_id: ["customer_phone"]}
-
-
-@pytest.mark.parametrize(
-    "typed",
-    [
-        "order-1",
-        "transaction of order-1",
-        "PG-1",
-        "cancellation-1",
-        "30012345",
-        "110-123-456789",
-        "110123456789",
-    ],
-)
-def test_a_whole_id_names_its_payment(app, typed):
-    store("order-1", pgTxId="PG-1", cancellations=[cancellation()], method=card(approvalNumber="30012345"))
-    if "110" in typed:
-        store("order-1", method=virtual_account(), updatedAt="2026-03-30T00:00:00Z")
-    store("order-10", transactionId="30012345-1")
-    assert find_by_whole_id(typed, TextQuery.of(typed)) == ["order-1"]
-
-
-@pytest.mark.parametrize("typed", ["order", "01012345678", "길동", "3001234"])
-def test_part_of_an_id_and_other_numbers_name_nothing(app, typed):
-    store("order-1", method=card(approvalNumber="30012345"))
-    assert find_by_whole_id(typed, TextQuery.of(typed)) == []
 
 
 def test_a_changed_text_is_found_anew_and_no_longer_by_the_old(app):

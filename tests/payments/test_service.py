@@ -76,6 +76,12 @@ def test_snapshots_of_one_moment_are_ordered_by_the_change_of_status(app):
     assert get_payment("order-1").status == "CANCELLED"
 
 
+def test_snapshots_of_one_second_never_take_a_cancellation_back(app):
+    store(status="PARTIAL_CANCELLED", cancelled=5_000)
+    assert store(status="PARTIAL_CANCELLED", cancelled=2_000).is_outdated
+    assert get_payment("order-1").cancelled_amount == 5_000
+
+
 def test_a_snapshot_without_its_time_never_beats_one_with_it(app):
     store(status="CANCELLED", cancelled=12_000)
     assert store(status="PAID", updatedAt=None).is_outdated

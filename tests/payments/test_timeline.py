@@ -8,6 +8,7 @@ from app.payments import service, timeline
 from app.payments.changes import words_of_changes
 from app.payments.models import Payment
 from app.payments.timeline import Entry, contribute, timeline_of
+from tests.factories import make_payment
 from tests.payments.documents import MORNING, cancellation, snapshot, store, stored, virtual_account
 
 WEBHOOK = {
@@ -147,3 +148,11 @@ def test_changes_are_told_in_words(app):
     assert told["Status changed at"] == ("2026-03-29 10:00:00", "2026-03-29 12:00:01")
     assert told["Cancellation cancellation-1"] == ("–", "Cancelled")
     assert told["Channel"] == ("Live channel", "TEST")
+
+
+def test_a_chargeback_is_called_one(simulator):
+    payment = make_payment(simulator, total=10_000)
+    simulator.chargeback(payment.payment_id)
+    service.sync_payment(payment.payment_id)
+    told = [entry.title for entry in timeline_of(payment) if entry.tone == "bad"]
+    assert [title.partition(":")[0] in {"Chargeback", "차지백"} for title in told] == [True]

@@ -1,12 +1,13 @@
 """The payment pages as a browser meets them."""
 
 import re
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from sqlalchemy import text as sql
 
 from app.extensions import db
-from app.payments import queries
+from app.payments import listing, queries
 from app.payments.models import Payment
 from app.payments.queries import RefundOutlook, get_payment
 from tests.payments.documents import at, cancellation, store, stored, virtual_account
@@ -111,6 +112,53 @@ def test_htmx_gets_the_list_and_then_its_rows(signed_in):
     assert len(rows(part)) == 50
     assert rows(signed_in.get(more, headers=HTMX)) == rows(signed_in.get(more)) == ["order-00"]
     assert signed_in.get(more, headers=HTMX).text.lstrip().startswith("<tr")
+
+
+def test_a_page_leads_back_to_the_one_before_it(signed_in):
+    for minute in range(51):
+        store(f"order-{minute:02}", **at(f"2026-03-29T01:{minute:02}:00Z"))
+    first = signed_in.get("/payments?q=길동&status=PAID")
+    assert 'rel="prev"' not in first.text
+    more = re.search(r'rel="next"[^>]*href="([^"]+)"', first.text)[1].replace("&amp;", "&")
+    back = re.search(r'rel="prev"[^>]*href="([^"]+)"', signed_in.get(more).text)[1].replace("&amp;", "&")
+    assert rows(signed_in.get(back)) == rows(first)
+    assert signed_in.get("/payments?before=%ff").status_code == 400
+
+
+def test_the_columns_are_chosen_in_the_address(signed_in):
+    store("order-1")
+    page = signed_in.get("/payments?column=transaction_id&column=approved").text
+    assert "transaction of order-1" in page
+    assert "홍길동" not in page
+    assert signed_in.get("/payments?column=password").status_code == 422
+
+
+def test_links_keep_the_filters_that_were_typed(signed_in):
+    store("order-1")
+    page = signed_in.get("/payments?q=status:paid+amount:1000..20000+길동").text
+    (failed,) = re.findall(r'href="(/payments[^"]*status=FAILED[^"]*)"', page)
+    query = parse_qs(urlsplit(failed.replace("&amp;", "&")).query)
+    assert query == {"q": ["길동"], "status": ["FAILED"], "amount_min": ["1000"], "amount_max": ["20000"]}
+
+
+def test_a_search_that_takes_too_long_is_given_up_with_a_sentence(signed_in, monkeypatch):
+    store("order-1")
+    monkeypatch.setattr(listing, "LONGEST_SEARCH", 0.0005)
+    monkeypatch.setattr(listing, "_find_page", lambda filters, at: slow_query())
+    page = signed_in.get("/payments?q=길동")
+    assert page.status_code == 422
+    assert "시간이 너무 오래" in page.text
+    assert 'value="길동"' in page.text
+
+
+def slow_query():
+    """Counts to a number that takes seconds, in the database."""
+    db.session.execute(
+        sql(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000000) "
+            "SELECT max(i) FROM n"
+        )
+    )
 
 
 def test_a_whole_id_goes_straight_to_its_payment(signed_in):

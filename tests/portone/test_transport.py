@@ -54,13 +54,19 @@ def test_a_change_carries_secret_quoted_key_and_exact_bytes(transport, answers):
     assert (sent.headers["Content-Type"], sent.body) == ("application/json", body)
 
 
-def test_timeouts_are_5_and_65_seconds_and_redirects_are_not_followed(transport, answers):
+def test_redirects_are_not_followed(transport, answers):
     http = answers({"status": 307, "headers": {"Location": "https://elsewhere.test/"}})
     with pytest.raises(PortOneUncertain) as caught:
         transport.send(CHANGE)
     assert caught.value.reason == "unreadable"
-    assert http.calls[0].request.req_kwargs["timeout"] == (5.0, 65.0)
     assert len(http.calls) == 1
+
+
+@pytest.mark.parametrize(("call", "seconds"), [(READ, 15.0), (CHANGE, 65.0)], ids=["look-up", "change"])
+def test_a_change_is_waited_for_longer_than_a_look_up(transport, answers, call, seconds):
+    http = answers(OK)
+    transport.send(call)
+    assert http.calls[0].request.req_kwargs["timeout"] == (5.0, seconds)
 
 
 @pytest.mark.parametrize("call", [READ, CHANGE], ids=["read", "change"])
@@ -290,6 +296,13 @@ def test_neither_cookies_nor_netrc_nor_a_proxy_come_between(listening, monkeypat
         client.list_transactions("bread-0001")
     assert heard[1][1]["Authorization"] == f"PortOne {SECRET}"
     assert heard[1][1]["Cookie"] is None
+
+
+def test_the_problem_document_of_a_proxy_holds_no_word_of_portones(transport, answers):
+    answers({"status": 403, "json": {"type": "https://proxy.test/blocked", "title": "Blocked"}})
+    with pytest.raises(PortOneRefused) as caught:
+        transport.send(CHANGE)
+    assert (caught.value.type, caught.value.is_wordless) == ("HTTP_403", True)
 
 
 def test_a_refused_connection_is_unreachable(waits):

@@ -47,20 +47,6 @@ def sent_body(simulator: Any) -> dict[str, Any]:
     return body
 
 
-@pytest.fixture
-def impatient(app: Flask, simulator: Any) -> None:
-    """A client that gives up after half a second, so that silence costs no minute."""
-    known = app.extensions["portone"]
-    base = known._transport._base
-    app.extensions["portone"] = PortOneClient(
-        api_secret="api-secret-of-the-tests",
-        store_id=known.store_id,
-        base=base,
-        timeout=(0.5, 0.5),
-        sleep=lambda _: None,
-    )
-
-
 def test_a_full_refund_gives_everything_back_once(simulator: Any, admin: User) -> None:
     payment = make_payment(simulator, total=39_000)
     wish = make_wish(payment)
@@ -445,3 +431,19 @@ def test_a_request_sealed_with_a_lost_key_waits_before_it_is_compared(
     with clock.fixed_at(clock.now() + timedelta(minutes=3)):
         settling.follow(wish.intent)
     assert get_refund(wish.intent).status == RefundStatus.SUCCEEDED
+
+
+def test_a_balance_settled_since_our_copy_was_read_is_read_again_first(
+    simulator: Any, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = make_payment(simulator, total=10_000)
+    with monkeypatch.context() as patch:
+        patch.setattr(settling, "sync_quietly", lambda _payment_id: None)  # no time for it yet
+        request_refund(payment.payment_id, make_wish(payment, 3_000), by=admin)
+        with pytest.raises(RefundRefused):
+            request_refund(payment.payment_id, make_wish(payment, 2_000), by=admin)
+        db.session.rollback()
+    wish = make_wish(payment, 2_000)
+    request_refund(payment.payment_id, wish, by=admin)
+    assert get_refund(wish.intent).status == RefundStatus.SUCCEEDED
+    assert get_refund(wish.intent).balance_before == 7_000

@@ -19,12 +19,12 @@ def test_a_fresh_install_has_the_defaults(app):
 
 
 def test_a_change_is_kept_and_in_the_audit_trail(super_admin):
-    settings.change({"refund_approval_threshold": {"KRW": 500_000}}, by=super_admin)
-    assert settings.amount_of("refund_approval_threshold", "KRW") == 500_000
-    assert settings.amount_of("refund_approval_threshold", "USD") is None
+    settings.change({"refund_limit_admin": {"KRW": 500_000}}, by=super_admin)
+    assert settings.amount_of("refund_limit_admin", "KRW") == 500_000
+    assert settings.amount_of("refund_limit_admin", "USD") is None
     entry = list_entries_of("settings", "settings")[0]
-    assert entry.before == {"refund_approval_threshold": {}}
-    assert entry.after == {"refund_approval_threshold": {"KRW": 500_000}}
+    assert entry.before == {"refund_limit_admin": {}}
+    assert entry.after == {"refund_limit_admin": {"KRW": 500_000}}
 
 
 def test_what_does_not_differ_is_no_change(super_admin):

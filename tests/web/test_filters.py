@@ -70,3 +70,12 @@ def test_the_address_of_this_page_keeps_an_encoded_slash(plain_app: Flask):
 
 def test_a_document_is_laid_out_with_its_korean():
     assert readable_json({"이름": NOW}) == '{\n  "이름": "2026-03-29 11:22:08+00:00"\n}'
+
+
+def test_a_label_of_a_constant_follows_the_language_too(plain_app: Flask):
+    template = plain_app.jinja_env.from_string('{{ "PAID" | label("payment_status") }}')
+    shown = []
+    for language in ("en", "ko"):
+        with plain_app.test_request_context(headers={"Accept-Language": language}):
+            shown.append(template.render())
+    assert shown == ["Paid", "결제완료"]

@@ -12,7 +12,7 @@ from app.extensions import db
 from app.payments.models import Payment
 from app.portone.errors import PortOneRefused, PortOneUncertain
 from app.portone.meanings import meaning_of
-from app.webhooks import attempts, handlers, service, settling
+from app.webhooks import attempts, claiming, handlers, service, settling
 from app.webhooks.attempts import attempts_of
 from app.webhooks.models import WebhookAttempt, WebhookLog
 from tests.webhooks.messages import NOON, FakePortOne, about_payment, payment_document
@@ -42,7 +42,7 @@ def test_an_attempt_tells_when_it_began_and_ended(
     portone.knows(payment_document())
     log = receive(about_payment())
     processor = service.Processor("worker-a")
-    (batch,) = service.claim_batches("worker-a", seconds=12)
+    (batch,) = claiming.claim_batches("worker-a", seconds=12)
     reading = service._read(batch, "worker-a")
     assert reading
     with clock.fixed_at(NOON + timedelta(seconds=3)):

@@ -12,7 +12,7 @@ from app.audit.models import AuditEntry
 from app.errors import DomainError
 from app.extensions import db
 from app.portone.errors import PortOneRefused, PortOneUncertain
-from app.webhooks import health
+from app.webhooks import claiming, health
 from app.webhooks.attempts import attempts_of
 from app.webhooks.models import WebhookLog
 from app.webhooks.replaying import replay
@@ -114,10 +114,9 @@ def test_a_message_that_waits_is_processed_at_once_and_only_once(
 
 
 def test_a_message_that_is_being_processed_is_left_to_whoever_does(receive: Receive, admin: Any) -> None:
-    from app.webhooks import service
 
     log = receive(about_payment("order-1"))
-    service.claim_batches("worker-a", seconds=12)
+    claiming.claim_batches("worker-a", seconds=12)
     with pytest.raises(DomainError) as refusal:
         replay(log.id, by=admin)
     assert refusal.value.status == 409

@@ -1,0 +1,84 @@
+"""Who may approve, and above which amounts what is asked. Amounts are in minor units of their currency."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from app.access.permissions import Permission, Role, holds
+from app.accounts import people
+from app.accounts.models import User
+from app.accounts.queries import SIGN_IN_ROLES, can_sign_in
+from app.settings.service import amount_of
+
+#: Nobody approves alone what they asked for themselves.
+FEWEST_APPROVERS = 2
+
+
+class Kind(StrEnum):
+    """What moves money and may need a second person; each has its settings, named after it."""
+
+    REFUND = "refund"
+
+
+#: The permission with which a second person decides.
+APPROVES: Mapping[Kind, Permission] = {Kind.REFUND: Permission.REFUND_APPROVE}
+
+
+def threshold_of(kind: Kind) -> str:
+    """The name of the setting above which a second person decides."""
+    return f"{kind}_approval_threshold"
+
+
+def find_limit(person: User, currency: str, kind: Kind = Kind.REFUND) -> int | None:
+    """The most this person may move at once; None where the role has no limit in this currency."""
+    if person.role not in SIGN_IN_ROLES:
+        return 0
+    return amount_of(f"{kind}_limit_{person.role}", currency)
+
+
+def needs_second_person(amount: int, currency: str, kind: Kind = Kind.REFUND) -> bool:
+    """Whether somebody else has to approve this amount."""
+    return _is_above(threshold_of(kind), amount, currency)
+
+
+def needs_proof(amount: int, currency: str, kind: Kind = Kind.REFUND) -> bool:
+    """Whether a person proves again who they are before they ask for this amount, or approve it."""
+    return _is_above(f"{kind}_step_up_threshold", amount, currency)
+
+
+def may(person: User | None, permission: Permission) -> bool:
+    """Whether a person can sign in, and holds a permission now."""
+    return person is not None and can_sign_in(person) and holds(person, permission)
+
+
+def list_admins() -> Sequence[User]:
+    """Everybody who may sign in, super admins first."""
+    return [person for person in people.list_admins() if person.is_active]
+
+
+def list_approvers(kind: Kind = Kind.REFUND) -> Sequence[User]:
+    """Everybody who can approve now."""
+    return [person for person in list_admins() if holds(person, APPROVES[kind])]
+
+
+def list_approvers_after(person: User, role: Role | None, kind: Kind = Kind.REFUND) -> Sequence[User]:
+    """Everybody who could approve if `person` had another role, or no access (None)."""
+    others = [each for each in list_approvers(kind) if each.id != person.id]
+    given = APPROVES[kind] in (person.grants or ())
+    stays = person.is_active and (role == Role.SUPER_ADMIN or (role == Role.ADMIN and given))
+    return [*others, person] if stays else others
+
+
+def mark_of_approvers(kind: Kind = Kind.REFUND) -> str:
+    """A text that changes when somebody else can approve."""
+    return " ".join(sorted(str(person.id) for person in list_approvers(kind)))
+
+
+def thresholds(values: Mapping[str, Any]) -> dict[Kind, Mapping[str, int]]:
+    """The thresholds among the values of settings that name an amount."""
+    return {kind: values[threshold_of(kind)] for kind in Kind if values[threshold_of(kind)]}
+
+
+def _is_above(setting: str, amount: int, currency: str) -> bool:
+    most = amount_of(setting, currency)
+    return most is not None and amount > most

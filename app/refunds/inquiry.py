@@ -1,0 +1,53 @@
+"""The question to PortOne or the PG about a refund that did not end well: Korean, since they read it."""
+
+from app.money import Money
+from app.payments.queries import snapshot_of
+from app.portone.labels import pg_name
+from app.refunds.models import Refund, RefundStatus
+from app.web.filters import local_time
+
+#: How the question begins, and what is asked in the end.
+_QUESTIONS = {
+    RefundStatus.FAILED: (
+        "아래 결제의 취소(환불)가 거절되어 문의드립니다.",
+        "거절된 사유와 필요한 조치를 알려 주시기 바랍니다.",
+    ),
+    RefundStatus.UNCERTAIN: (
+        "아래 결제의 취소(환불) 요청에 대한 응답을 받지 못해 문의드립니다.",
+        "실제로 취소되었는지 확인해 주시기 바랍니다. 중복 환불을 막기 위해 새로 요청하지 않고 있습니다.",
+    ),
+    RefundStatus.REQUESTED: (
+        "아래 결제의 취소(환불)가 접수된 뒤 아직 완료되지 않아 문의드립니다.",
+        "처리 상태와 예상 완료 시점을 알려 주시기 바랍니다.",
+    ),
+}
+
+
+def inquiry_of(refund: Refund) -> str | None:
+    """The text to copy; None for a refund there is nothing to ask about."""
+    if refund.status not in _QUESTIONS:
+        return None
+    begins, asks = _QUESTIONS[RefundStatus(refund.status)]
+    facts = "\n".join(f"- {name}: {value}" for name, value in _facts(refund) if value)
+    return f"안녕하세요.\n{begins}\n\n{facts}\n\n{asks}\n감사합니다."
+
+
+def _facts(refund: Refund) -> list[tuple[str, str | None]]:
+    payment = refund.payment
+    snapshot = snapshot_of(payment)
+    channel = snapshot.channel if snapshot else None
+    error = " ".join(filter(None, (refund.problem, refund.problem_message)))
+    return [
+        ("결제대행사", pg_name(payment.pg_provider, "ko") if payment.pg_provider else None),
+        ("상점 아이디(MID)", channel.pg_merchant_id if channel else None),
+        ("고객사 거래번호(paymentId)", payment.payment_id),
+        ("포트원 거래번호(transactionId)", payment.transaction_id),
+        ("PG 거래번호(pgTxId)", snapshot.pg_tx_id if snapshot else None),
+        ("취소 ID", refund.cancellation_id),
+        ("멱등 키(Idempotency-Key)", str(refund.id)),
+        ("취소 요청 금액", Money(refund.amount, payment.currency).format("ko")),
+        ("취소 요청 시각(KST)", local_time(refund.sent_at or refund.created_at)),
+        ("오류", error if refund.status == RefundStatus.FAILED else None),
+        ("PG 오류 코드", refund.pg_code),
+        ("PG 오류 메시지", refund.pg_message),
+    ]
