@@ -98,10 +98,11 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 def _add_web(app: Flask) -> None:
     from app.access import guards
     from app.approvals import sections as approvals
-    from app.web import assets, error_pages, filters, requests
+    from app.web import assets, error_pages, filters, lists, requests
 
     assets.init_app(app)
     filters.init_app(app)
+    lists.init_app(app)
     guards.init_app(app)
     requests.init_app(app)
     error_pages.init_app(app)
@@ -119,11 +120,13 @@ def _add_blueprints(app: Flask) -> None:
     from app.billing_keys import views as billing_keys
     from app.bulk_refunds import views as bulk_refunds
     from app.checks import views as checks
+    from app.exports import views as exports
     from app.jobs import views as jobs
     from app.overview import views as overview
     from app.payments import views as payments
     from app.refunds import account_entry
     from app.refunds import views as refunds
+    from app.saved_views import views as saved_views
     from app.settings import views as settings
     from app.webhooks import bulk_pages, endpoint, missing, views  # noqa: F401 - they fill the blueprint
     from app.webhooks.blueprint import webhooks
@@ -146,12 +149,15 @@ def _add_blueprints(app: Flask) -> None:
         billing_keys.billing_keys,
         api.endpoint,
         api_pages.pages,
+        exports.exports,
+        saved_views.saved_views,
         alerts.alerts,
         checks.checks,
         jobs.jobs,
         settings.settings,
     ):
         app.register_blueprint(blueprint)
+    saved_views.init_app(app)
 
 
 def _teach_search() -> None:

@@ -26,6 +26,7 @@ from app.alerts import service as alerts
 from app.bulk_refunds.running import finish_stopped
 from app.bulk_refunds.service import close_forgotten
 from app.database import reading
+from app.exports import service as exports
 from app.extensions import db
 from app.jobs import service as jobs
 from app.jobs.models import Job
@@ -213,6 +214,7 @@ INBOXES = (refund_inbox, closure_inbox, webhook_inbox, job_inbox)
 DUTIES = (
     Duty("payments in motion", 5.0, sync_payments_in_motion),
     Duty("refund accounts", 60.0, account_keeping.erase_old_accounts),
+    Duty("expired exports", 60.0, exports.erase_expired),
     Duty("bulk refunds", 5.0, close_bulk_refunds),
     Duty("missing webhooks", 30.0, healing.watch),
     Duty("alerts", 15.0, alerts.watch),

@@ -29,7 +29,7 @@ PUBLIC = {
 SERVED_BY_FLASK = {"static", "bootstrap.static"}
 
 #: What stands for a placeholder that is no id of ours.
-EXAMPLES = {"payment_id": "order-1", "action": "deactivate", "kind": "csv"}
+EXAMPLES = {"payment_id": "order-1", "action": "deactivate", "kind": "csv", "format": "csv"}
 NOBODYS_ID = "0199a3f0-0000-7000-8000-000000000000"
 
 

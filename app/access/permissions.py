@@ -40,6 +40,12 @@ class Permission(StrEnum):
     API_TOKEN_MANAGE = "api_token:manage"  # noqa: S105 - no secret
     ADMIN_MANAGE = "admin:manage"
     AUDIT_READ = "audit:read"
+    EXPORT_CREATE = "export:create"
+    EXPORT_UNMASKED = "export:unmasked"
+    EXPORT_READ_ALL = "export:read_all"
+    VIEW_SAVE = "view:save"
+    VIEW_SHARE = "view:share"
+    VIEW_MANAGE = "view:manage"
     JOB_READ = "job:read"
     SETTINGS_MANAGE = "settings:manage"
 
@@ -51,8 +57,11 @@ _OWNERS = frozenset(
         Permission.ADMIN_MANAGE,
         Permission.API_TOKEN_MANAGE,
         Permission.AUDIT_READ,
+        Permission.EXPORT_READ_ALL,
+        Permission.EXPORT_UNMASKED,
         Permission.REFUND_OVERRIDE,
         Permission.REFUND_REVEAL_ACCOUNT,
+        Permission.VIEW_MANAGE,
         Permission.REFUND_APPROVE,
         Permission.SETTINGS_MANAGE,
     }

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -32,6 +33,11 @@ def list_entries(filters: AuditFilters, *, after: str | None) -> Page[AuditEntry
 def count_entries(filters: AuditFilters) -> int:
     """How many entries the filters find; exact up to the cap of `capped_count`."""
     return capped_count(_filtered(filters))
+
+
+def select_entries(filters: AuditFilters, *columns: Any) -> Select[Any]:
+    """Columns of every entry the filters find, in no order."""
+    return _filtered(filters).with_only_columns(*columns)
 
 
 def list_entries_of(subject_type: str, subject_id: UUID | str, *, limit: int = 200) -> Sequence[AuditEntry]:

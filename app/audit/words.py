@@ -46,6 +46,11 @@ ACTIONS: dict[str, Any] = {
     "settings.changed": _l("Settings changed"),
     "api_token.created": _l("API token made"),
     "api_token.revoked": _l("API token revoked"),
+    "export.requested": _l("List exported"),
+    "export.downloaded": _l("Exported file downloaded"),
+    "view.saved": _l("View saved"),
+    "view.changed": _l("View changed"),
+    "view.deleted": _l("View deleted"),
     "webhook.replayed": _l("Webhook processed again"),
     "webhook.resent": _l("PortOne asked to resend a webhook"),
     "webhook.gap_reread": _l("Payment of a missing webhook read again"),
@@ -67,6 +72,7 @@ SUBJECTS: dict[str, Any] = {
     "api_token": _l("API token"),
     "job": _l("Long work"),
     "export": _l("Export"),
+    "saved_view": _l("Saved view"),
     "invitation": _l("Invitation"),
 }
 
@@ -76,6 +82,7 @@ _PAGES = {
     "refund": ("refunds.show", "refund_id"),
     "webhook": ("webhooks.show", "webhook_log_id"),
     "billing_key": ("billing_keys.show", "billing_key_row_id"),
+    "export": ("exports.show", "export_id"),
 }
 
 

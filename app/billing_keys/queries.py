@@ -80,6 +80,11 @@ def count_billing_keys(filters: BillingKeyFilters) -> int:
     return capped_count(_filtered(filters))
 
 
+def select_billing_keys(filters: BillingKeyFilters, *columns: Any) -> Select[Any]:
+    """Columns of every billing key the filters find, and of whose it is, in no order."""
+    return _filtered(filters).with_only_columns(*columns)
+
+
 def list_payments_of(row: BillingKey) -> Sequence[Payment]:
     """The latest payments made with a billing key."""
     return db.session.scalars(
@@ -142,7 +147,7 @@ def _name(kind: str, code: Any) -> str | None:
 
 
 def _filtered(filters: BillingKeyFilters) -> Select[BillingKey]:
-    statement = select(BillingKey).outerjoin(BillingKey.user)
+    statement = select(BillingKey).select_from(BillingKey).outerjoin(BillingKey.user)
     if statuses := filters.get("status"):
         statement = statement.where(BillingKey.status.in_(statuses))
     if method := filters.get("method"):

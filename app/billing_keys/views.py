@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 
 from app.access.guards import require
 from app.access.permissions import Permission
-from app.billing_keys import queries, service
+from app.billing_keys import exporting, queries, service
 from app.billing_keys.forms import BillingKeyFilterForm, BillingKeyLookupForm
 from app.portone.errors import PortOneRefused
 from app.web.htmx import render, see_other
@@ -72,6 +72,7 @@ def _list_page(lookup: BillingKeyLookupForm, *, status: int = 200) -> Any:
         status=422 if filters is None else status,
         form=form,
         lookup=lookup,
+        listing=exporting.BILLING_KEYS,
         page=None if filters is None else queries.list_billing_keys(filters, after=after),
         count=None if filters is None else queries.count_billing_keys(filters),
         describe=queries.describe,

@@ -89,7 +89,7 @@ class PaymentFilters:
         ]
         found += self._period(on)
         if self.least is not None or self.most is not None:
-            found.append(_is_amount_within(Span(self.least, self.most), on, self.currency))
+            found.append(is_amount_within(Span(self.least, self.most), on, self.currency))
         if self.currency:
             found.append(on.currency == self.currency)
         if self.flag:
@@ -110,7 +110,7 @@ class PaymentFilters:
 
     def _one(self, word: str, value: Any, on: Any) -> ColumnElement[bool]:
         if word == "amount":
-            return _is_amount_within(value, on, self.currency)
+            return is_amount_within(value, on, self.currency)
         if word in CLOCK_WORDS:
             since = start_of_day(value.low) if value.low else None
             until = start_of_day(value.high + timedelta(days=1)) if value.high else None
@@ -161,7 +161,7 @@ def _between(since: datetime | None, until: datetime | None, moment: Any) -> lis
     return ([moment >= since] if since else []) + ([moment < until] if until else [])
 
 
-def _is_amount_within(span: Span, on: Any, currency: str | None) -> ColumnElement[bool]:
+def is_amount_within(span: Span, on: Any, currency: str | None) -> ColumnElement[bool]:
     """Bounds in major units mean each payment's own currency: 30 is 30 won here and 30 dollars there."""
     if currency:
         return _is_minor_within(span, decimals(currency), on.amount)

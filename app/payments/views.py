@@ -12,7 +12,7 @@ from app.access.permissions import Permission
 from app.database import TookTooLong
 from app.errors import NotFound
 from app.extensions import db, portone
-from app.payments import listing, queries, service, totals
+from app.payments import exporting, listing, queries, service, totals
 from app.payments.actions import action, find_action
 from app.payments.changes import FIELD_NAMES, words_of_changes
 from app.payments.forms import COLUMNS, NoteForm, PaymentFilterForm, looks_like_billing_key
@@ -173,6 +173,7 @@ def _list_page(form: PaymentFilterForm, *, status: int = 200, **found: Any) -> A
         fragment=fragment,
         status=status,
         form=form,
+        listing=exporting.PAYMENTS,
         names_of=_names_of,
         column_names=COLUMNS,
         looked_through=listing.LOOKED_THROUGH,

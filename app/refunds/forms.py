@@ -1,4 +1,4 @@
-"""The refund form, and the filters of the refund list."""
+"""The refund form."""
 
 import re
 from typing import Any, cast
@@ -14,11 +14,10 @@ from app.database import new_id
 from app.payments.models import Payment
 from app.refunds import balance, queries, rules
 from app.refunds.account_form import AccountChoiceForm
-from app.refunds.models import RefundStatus
 from app.refunds.reasons import REASONS, text_for_portone
 from app.refunds.service import Wish
 from app.web.filters import money
-from app.web.forms import AmountField, Form, PeriodForm, Required
+from app.web.forms import AmountField, Form, Required
 
 FULL, PARTIAL = "full", "partial"
 
@@ -235,21 +234,3 @@ class DecisionForm(Form):
     note = wtforms.TextAreaField(
         _l("Note"), validators=[Length(max=500, message=_l("A note has 500 characters at most."))]
     )
-
-
-class RefundFilterForm(PeriodForm):
-    """The filters of the refund list, as they stand in its address."""
-
-    q = wtforms.StringField(_l("Search"), validators=[Length(max=200)])
-    status = wtforms.SelectMultipleField(
-        _l("Status"), choices=[SelectChoice(status.value, status.value) for status in RefundStatus]
-    )
-
-    def filters(self) -> dict[str, Any]:
-        """The filters for `queries.list_refunds`: days in Asia/Seoul become moments."""
-        return {
-            "text": self.q.data or None,
-            "status": self.status.data or [],
-            "since": self.since,
-            "until": self.until,
-        }

@@ -83,6 +83,11 @@ class Refund(Identified, Timestamped, Leased, Model):
             postgresql_where=_IN_FLIGHT_ROWS,
         ),
         Index("ix_refunds_status_id", "status", "id"),
+        Index("ix_refunds_created_at_id", "created_at", "id"),
+        Index("ix_refunds_status_created_at_id", "status", "created_at", "id"),
+        Index("ix_refunds_settled_at_id", "settled_at", "id"),
+        Index("ix_refunds_requested_by_created_at_id", "requested_by", "created_at", "id"),
+        Index("ix_refunds_approved_by_created_at_id", "approved_by", "created_at", "id"),
         Index(
             "ix_refunds_succeeded",
             "settled_at",

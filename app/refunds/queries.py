@@ -1,19 +1,18 @@
 """Refunds to show: one, a payment's, and the list."""
 
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import Select, exists, func, or_, select
-from sqlalchemy.orm import contains_eager, joinedload
+from sqlalchemy import exists, func, or_, select
+from sqlalchemy.orm import joinedload
 
 from app.errors import NotFound
 from app.extensions import db
 from app.payments.models import Cancellation, Payment
 from app.portone.requests import RetainOption
 from app.refunds.models import HAS_SUCCEEDED, Refund, RefundStatus
-from app.web.pagination import Page, capped_count, list_page
 
 
 def find_refund(refund_id: UUID) -> Refund | None:
@@ -59,32 +58,6 @@ def find_retain_option(payment: Payment) -> RetainOption | None:
         .limit(1)
     )
     return cast(RetainOption | None, db.session.scalar(first))
-
-
-def list_refunds(filters: dict[str, Any], *, after: str | None) -> Page[Refund]:
-    """A page of refunds, newest first. `filters`: `status` (several), `since`, `until` (moments), `text`."""
-    statement = _filtered(filters).options(contains_eager(Refund.payment), joinedload(Refund.requester))
-    return list_page(statement, clock=Refund.created_at, key=Refund.id, after=after)
-
-
-def count_refunds(filters: dict[str, Any]) -> int:
-    """How many refunds the filters find; exact up to the cap of `capped_count`."""
-    return capped_count(_filtered(filters))
-
-
-def _filtered(filters: dict[str, Any]) -> Select[Refund]:
-    statement = select(Refund).join(Refund.payment)
-    if filters.get("status"):
-        statement = statement.where(Refund.status.in_(filters["status"]))
-    if filters.get("since"):
-        statement = statement.where(Refund.created_at >= filters["since"])
-    if filters.get("until"):
-        statement = statement.where(Refund.created_at < filters["until"])
-    if text := filters.get("text"):
-        names = (Payment.payment_id, Payment.order_name, Payment.customer_name, Refund.reason)
-        found = [name.icontains(text, autoescape=True) for name in names]
-        statement = statement.where(db.or_(*found, Refund.cancellation_id == text))
-    return statement
 
 
 def list_payments_behind(since: datetime) -> list[tuple[str, datetime | None, datetime]]:

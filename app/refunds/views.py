@@ -1,6 +1,7 @@
 """The refund pages: form, review, outcome, list."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -27,17 +28,30 @@ from app.payments.queries import get_payment
 from app.payments.service import sync_payment
 from app.portone.errors import PortOneError, PortOneRefused
 from app.portone.meanings import msgid_of
-from app.refunds import account_keeping, approving, balance, closing, queries, rules, service
+from app.refunds import (
+    account_keeping,
+    approving,
+    balance,
+    closing,
+    exporting,
+    listing,
+    queries,
+    rules,
+    service,
+)
 from app.refunds.bank_accounts import has_unusual_length
-from app.refunds.forms import DecisionForm, RefundFilterForm, RefundForm, RevealForm
+from app.refunds.forms import DecisionForm, RefundForm, RevealForm
 from app.refunds.inquiry import inquiry_of
+from app.refunds.list_form import RefundFilterForm
 from app.refunds.meanwhile import tell_meanwhile, who_asked
 from app.refunds.models import ClosureStatus, Refund
 from app.refunds.service import BalanceMoved, RefundRefused, Wish
 from app.refunds.steps import find_drift, steps_of
 from app.refunds.story import decision_for, outcome_of
 from app.refunds.transfers import transfer_of
-from app.web.htmx import render, see_other
+from app.web.htmx import is_htmx, render, see_other
+from app.web.lists import Listing, query_of
+from app.web.totals import Totals, totals_for
 
 refunds = Blueprint("refunds", __name__)
 
@@ -47,16 +61,47 @@ refunds = Blueprint("refunds", __name__)
 def index() -> Any:
     """Every refund, newest first."""
     form = RefundFilterForm(request.args)
-    is_valid = form.validate()
-    filters = form.filters() if is_valid else None
-    page = queries.list_refunds(filters, after=request.args.get("after")) if filters is not None else None
+    if not form.validate():
+        return render("refunds/index.html", status=422, form=form, listing=exporting.REFUNDS, page=None)
+    filters, after = form.filters(), request.args.get("after")
+    page = listing.list_refunds(filters, after=after)
+    if after and is_htmx():
+        return render("refunds/_rows.html", page=page)
+    counts = listing.count_refunds(filters)
+    count = sum(counts[status] for status in filters.statuses) if filters.statuses else counts[""]
     return render(
         "refunds/index.html",
-        fragment="refunds/_rows.html",
-        status=200 if is_valid else 422,
         form=form,
+        listing=exporting.REFUNDS,
         page=page,
-        count=queries.count_refunds(filters) if filters is not None else 0,
+        counts=counts,
+        count=count,
+        elsewhere=listing.count_elsewhere(filters),
+        totals=_totals(exporting.REFUNDS, partial(listing.total_refunds, filters), count),
+    )
+
+
+@refunds.get("/refunds/elsewhere")
+@require(Permission.REFUND_READ)
+def elsewhere() -> Any:
+    """Money that went back without us: by PortOne's console, by other programs, by chargeback."""
+    form = RefundFilterForm(request.args)
+    if not form.validate():
+        return render("refunds/elsewhere.html", status=422, form=form, listing=exporting.ELSEWHERE, page=None)
+    filters, after = form.filters(), request.args.get("after")
+    page = listing.list_elsewhere(filters, after=after)
+    if after and is_htmx():
+        return render("refunds/_elsewhere_rows.html", page=page)
+    count = listing.count_elsewhere(filters)
+    return render(
+        "refunds/elsewhere.html",
+        form=form,
+        listing=exporting.ELSEWHERE,
+        page=page,
+        counts=listing.count_refunds(filters),
+        count=count,
+        elsewhere=count,
+        totals=_totals(exporting.ELSEWHERE, partial(listing.total_elsewhere, filters), count),
     )
 
 
@@ -188,6 +233,11 @@ def _intent_of(typed: str | None) -> UUID | None:
         return UUID(typed or "")
     except ValueError:
         return None
+
+
+def _totals(shown: Listing, compute: Callable[[], Totals], count: int) -> Totals | None:
+    key = f"{shown.name}?{query_of(request.args)}"
+    return totals_for(key, compute, count=count, is_asked="totals" in request.args)
 
 
 def _find_first_of(form: RefundForm) -> UUID | None:

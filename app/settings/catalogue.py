@@ -40,6 +40,7 @@ SECTIONS: dict[str, Any] = {
     "refunds": _l("Refunds"),
     "access": _l("Signing in"),
     "api": _l("API of the store's servers"),
+    "exports": _l("Exports"),
     "webhooks": _l("Webhooks"),
     "alerts": _l("Alerts"),
 }
@@ -122,6 +123,16 @@ _ALL = (
         600,
         least=1,
         most=100_000,
+    ),
+    Setting(
+        "export_days",
+        "exports",
+        Kind.NUMBER,
+        _l("Exported files are kept for so many days"),
+        _l("After that the file is erased. Who exported what, and why, stays."),
+        7,
+        least=1,
+        most=90,
     ),
     Setting(
         "webhook_late_minutes",

@@ -43,13 +43,14 @@ BOM = "\ufeff"
 
 def safe_text(text: str) -> str:
     """A text that no spreadsheet takes for a formula, without what a file cannot hold."""
-    clean = _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    clean = text if text.isprintable() else _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text)
     return f"'{clean}" if clean.startswith(_FORMULA_STARTS) else clean
 
 
-def major(amount: int | None, currency: str) -> Decimal | None:
+def major(amount: int | None, currency: str) -> Decimal | int | None:
     """An amount in minor units as the number people read: 2999 and USD become 29.99, 1500 and KRW 1500."""
-    return None if amount is None else Decimal(amount).scaleb(-decimals(currency))
+    places = decimals(currency)
+    return amount if amount is None or places == 0 else Decimal(amount).scaleb(-places)
 
 
 def local_text(moment: datetime) -> str:

@@ -76,6 +76,11 @@ def count_webhook_logs(filters: WebhookFilters) -> int:
     return capped_count(filtered(filters))
 
 
+def select_webhook_logs(filters: WebhookFilters, *columns: Any) -> Select[Any]:
+    """Columns of every message the filters find, in no order."""
+    return filtered(filters).with_only_columns(*columns)
+
+
 def find_billing_key_of(log: WebhookLog) -> BillingKey | None:
     """The billing key a message is about, if we have it."""
     if log.billing_key_hash is None:

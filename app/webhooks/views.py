@@ -15,7 +15,7 @@ from app.billing_keys.service import looks_like_billing_key
 from app.config import Settings
 from app.payments import timeline
 from app.web.htmx import render, see_other
-from app.webhooks import gaps, health, queries, replaying, resending
+from app.webhooks import exporting, gaps, health, queries, replaying, resending
 from app.webhooks.attempts import attempts_of
 from app.webhooks.blueprint import webhooks
 from app.webhooks.forms import ReasonForm, WebhookFilterForm
@@ -43,6 +43,7 @@ def index() -> Any:
         fragment="webhooks/_rows.html",
         status=200 if filters is not None else 422,
         form=form,
+        listing=exporting.WEBHOOKS,
         page=None if filters is None else queries.list_webhook_logs(filters, after=after),
         count=None if filters is None else queries.count_webhook_logs(filters),
         seconds_taken=queries.seconds_taken,
