@@ -159,11 +159,12 @@ def _by_time(filters: PaymentFilters, at: Position) -> Page[Payment]:
 def _stretches(filters: PaymentFilters, at: Position) -> Iterator[tuple[int, ...]]:
     """The months that hold few matches and the days of those that hold many, in the order they are met."""
     text, clock = filters.text, CLOCKS[filters.clock]
+    few = FEW if filters.is_text_only else None  # what else narrows the list needs more to choose from
     for year, months in groupby(_months(filters, at), lambda month: month[0]):
         if not text.has_candidates_with(time_token(clock, year)):
             continue
         for month in months:
-            if text.candidates_with(time_token(clock, *month), FEW) is not None:
+            if text.candidates_with(time_token(clock, *month), few) is not None:
                 yield month
                 continue
             days = range(1, monthrange(*month)[1] + 1)
