@@ -1,8 +1,10 @@
 """The list of payments: which ones a person wants, found by text, time and everything else."""
 
-from collections.abc import Iterable, Mapping
+from calendar import monthrange
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +15,8 @@ from app.database import no_longer_than
 from app.extensions import db
 from app.payments.filters import CLOCKS, PaymentFilters
 from app.payments.models import Payment, PaymentSearch
-from app.payments.search import is_sqlite
-from app.payments.text_query import FREQUENT, TextQuery
+from app.payments.search import CLOCK_LETTERS, time_token
+from app.payments.text_query import TextQuery
 from app.web.pagination import PAGE_SIZE, Page, Position, capped_count, list_rows, page_of
 
 __all__ = [
@@ -72,14 +74,8 @@ _NARROWING = (
 #: No search runs longer: a person narrows it sooner than they wait.
 LONGEST_SEARCH = 2.0
 
-#: How many payments a search for a frequent word walks before its matches are put in order after all.
-WALKED = 2_000
-
 #: How many payments, the newest, are looked through for a text of one or two letters, which no index knows.
 LOOKED_THROUGH = 20_000
-
-#: How many of a word's matches, the newest, are looked at first, and by how much more each further time.
-_FIRST_LOOK, _FURTHER, _LAST_LOOK = 64, 8, 32_000
 
 #: Up to so many matches of a word are all read at once, and counted by the way.
 FEW = 300
@@ -138,28 +134,67 @@ def _find_page(filters: PaymentFilters, at: Position) -> tuple[Page[Payment], in
         conditions = filters.conditions(Payment)
         total = capped_count(select(Payment.id).where(*conditions)) if at.is_start else None
         return _page(_rows().where(*conditions), filters, Payment, at), total
-    if text.candidates is not None and (len(text.candidates) < FEW or not _has_clocks(filters)):
+    if text.candidates is not None and len(text.candidates) < FEW:
         return _collect(filters, at, PaymentSearch.id.in_(text.candidates))
-    return _find_frequent(filters, at), _count_confirmed(filters) if at.is_start else None
+    if not text.is_indexed:
+        return _page(_walk(filters), filters, Payment, at), None
+    page = _by_time(filters, at) if CLOCKS[filters.clock] in CLOCK_LETTERS else None
+    page = page or _collect(filters, at, text.has_tokens())[0]
+    return page, _count_confirmed(filters) if at.is_start else None
 
 
-def _find_frequent(filters: PaymentFilters, at: Position) -> Page[Payment]:
-    """A page of what many payments hold, or no index knows."""
-    text = filters.text
-    if not text.is_indexed or (text.candidates is None and _is_everywhere(text)):
-        walked = _page(_walk(filters, at), filters, Payment, at)
-        if not text.is_indexed or _goes_on(walked, at):
-            return walked
-    if _has_clocks(filters):
-        ordered = _in_order(filters, at)
-        if ordered is not None:
-            return ordered
-    return _collect(filters, at, text.has_tokens())[0]
+def _by_time(filters: PaymentFilters, at: Position) -> Page[Payment]:
+    """A page of what many payments hold, met by years, months and days until the page is full.
+
+    A year or month in which nothing holds it costs one look at the index.
+    """
+    found: list[Any] = []
+    for stretch in _stretches(filters, at):
+        found += _rows_within(filters, at, stretch, PAGE_SIZE + 1 - len(found))
+        if len(found) > PAGE_SIZE:
+            break
+    return page_of(found, at, size=PAGE_SIZE)
 
 
-def _has_clocks(filters: PaymentFilters) -> bool:
-    """Whether the index can put matches in the order of the list by itself."""
-    return is_sqlite() and filters.clock != "paid"
+def _stretches(filters: PaymentFilters, at: Position) -> Iterator[tuple[int, ...]]:
+    """The months that hold few matches and the days of those that hold many, in the order they are met."""
+    text, clock = filters.text, CLOCKS[filters.clock]
+    few = FEW if filters.is_text_only else None  # what else narrows the list needs more to choose from
+    for year, months in groupby(_months(filters, at), lambda month: month[0]):
+        if not text.has_candidates_with(time_token(clock, year)):
+            continue
+        for month in months:
+            if text.candidates_with(time_token(clock, *month), few) is not None:
+                yield month
+                continue
+            days = range(1, monthrange(*month)[1] + 1)
+            yield from ((*month, day) for day in (days if at.before else reversed(days)))
+
+
+def _months(filters: PaymentFilters, at: Position) -> Sequence[tuple[int, int]]:
+    """The months (UTC) that the list may hold, in the order they are met."""
+    moment = _clock_of(filters)
+    first, last = (db.session.scalar(select(end(moment))) for end in (func.min, func.max))
+    if first is None:
+        return ()
+    since, until = (None, None) if filters.clock == "cancelled" else (filters.since, filters.until)
+    first = max(filter(None, (first, since, at.moment if at.before else None))).astimezone(UTC)
+    last = min(filter(None, (last, until, at.moment if at.after else None))).astimezone(UTC)
+    numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+    return [(number // 12, number % 12 + 1) for number in (numbers if at.before else reversed(numbers))]
+
+
+def _rows_within(filters: PaymentFilters, at: Position, stretch: tuple[int, ...], size: int) -> Sequence[Any]:
+    """The matches of a month or a day: all of them first, or where they are many by walking."""
+    candidates = filters.text.candidates_with(time_token(CLOCKS[filters.clock], *stretch))
+    if candidates is not None:
+        return _collect_rows(filters, at, PaymentSearch.id.in_(candidates), size) if candidates else ()
+    year, month, *day = stretch
+    start = datetime(year, month, day[0] if day else 1, tzinfo=UTC)
+    end = start + timedelta(days=1 if day else monthrange(year, month)[1])
+    moment = _clock_of(filters)
+    walked = _walk(filters).where(moment >= start, moment < end)
+    return list_rows(walked, clock=moment, key=Payment.id, at=at, size=size)
 
 
 def _count_confirmed(filters: PaymentFilters) -> int | None:
@@ -185,12 +220,21 @@ def _page(statement: Select[Any], filters: PaymentFilters, on: Any, at: Position
 def _collect(
     filters: PaymentFilters, at: Position, candidates: ColumnElement[bool]
 ) -> tuple[Page[Payment], int | None]:
+    """All matches of the text, and how many there are."""
+    found = _collect_rows(filters, at, candidates, PAGE_SIZE + 1)
+    total = (found[0].total if found else 0) if at.is_start else None
+    return page_of(found, at, size=PAGE_SIZE), total
+
+
+def _collect_rows(
+    filters: PaymentFilters, at: Position, candidates: ColumnElement[bool], size: int
+) -> Sequence[Any]:
     """All matches of the text first, whatever the planner would do; then filters, order and page."""
     hits = _hits(filters.text, candidates)
     statement = _rows().join(hits, hits.c.id == Payment.id).where(*filters.conditions(hits.c))
-    page = _page(statement.add_columns(func.count().over().label("total")), filters, hits.c, at)
-    total = (page.rows[0].total if page.rows else 0) if at.is_start else None
-    return replace(page, rows=[row[0] for row in page.rows]), total
+    statement = statement.add_columns(func.count().over().label("total"))
+    clock = getattr(hits.c, CLOCKS[filters.clock])
+    return list_rows(statement, clock=clock, key=hits.c.id, at=at, size=size)
 
 
 def _hits(text: TextQuery, candidates: ColumnElement[bool]) -> CTE:
@@ -203,62 +247,25 @@ def _hits(text: TextQuery, candidates: ColumnElement[bool]) -> CTE:
     )
 
 
-def _is_everywhere(text: TextQuery) -> bool:
-    """Whether a frequent word is so dense among the newest payments that walking them soon fills a page."""
-    if not is_sqlite():
-        return True
-    newest = db.session.scalar(select(func.max(PaymentSearch.id))) or 0
-    return newest - text.newest_candidates[-1] < FREQUENT * WALKED / PAGE_SIZE / 2
-
-
-def _walk(filters: PaymentFilters, at: Position) -> Select[Payment]:
+def _walk(filters: PaymentFilters) -> Select[Payment]:
     """The payments by time, each looked at for the text: soon done when many match.
 
-    The walk is bounded, or a word that only old payments hold would be looked for in all of them.
+    Where no index knows the text, only the newest are looked through.
     """
     statement = (
         _rows()
         .join(PaymentSearch, PaymentSearch.payment_id == Payment.id)
         .where(*filters.conditions(Payment), *filters.text.confirms())
     )
-    if _is_partial(filters.text):
-        end, is_back = _end_of_walk(filters, Position(), LOOKED_THROUGH), False
-    elif filters.text.is_indexed:
-        end, is_back = _end_of_walk(filters, at, WALKED), bool(at.before)
-    else:
-        return statement
-    if end is None:
-        return statement
+    end = _end_of_search(filters) if _is_partial(filters.text) else None
+    return statement if end is None else statement.where(_clock_of(filters) >= end)
+
+
+def _end_of_search(filters: PaymentFilters) -> datetime | None:
+    """The moment of the oldest payment to look at for a text the index knows nothing of."""
     moment = _clock_of(filters)
-    return statement.where(moment <= end if is_back else moment >= end)
-
-
-def _end_of_walk(filters: PaymentFilters, at: Position, length: int) -> datetime | None:
-    """The moment of the last payment of a walk from a position on; None when fewer are left."""
-    moment = _clock_of(filters)
-    statement = select(moment).where(*filters.conditions(Payment), *at.conditions(moment, Payment.id))
-    return db.session.scalar(statement.order_by(*at.order(moment, Payment.id)).offset(length).limit(1))
-
-
-def _in_order(filters: PaymentFilters, at: Position) -> Page[Payment] | None:
-    """The page by the clocks beside SQLite's index: more and more of the nearest matches, until it is full.
-
-    None when so many had to be looked at that it is quicker to collect them all.
-    """
-    look = _FIRST_LOOK
-    while look <= _LAST_LOOK:
-        nearest, is_all = filters.text.nearest_rows(CLOCKS[filters.clock], at, look)
-        candidates = PaymentSearch.id.in_(nearest)
-        page, _ = _collect(filters, at, candidates)
-        if is_all or _goes_on(page, at):
-            return page
-        look *= _FURTHER
-    return None
-
-
-def _goes_on(page: Page[Payment], at: Position) -> bool:
-    """Whether a row was found beyond the page, so that the page itself cannot lack any."""
-    return bool(page.previous_cursor if at.before else page.next_cursor)
+    newest = select(moment).where(*filters.conditions(Payment)).order_by(moment.desc(), Payment.id.desc())
+    return db.session.scalar(newest.offset(LOOKED_THROUGH).limit(1))
 
 
 def _clock_of(filters: PaymentFilters) -> Any:

@@ -7,6 +7,7 @@ everything else, so that a Korean name of two syllables is found. `text_query` a
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +40,9 @@ FIELDS = (
     "reasons",
     "customer_id",
 )
+
+#: The clocks that tokens tell the time by.
+CLOCK_LETTERS = {"changed_clock": "c", "requested_clock": "r"}
 
 RUNS = re.compile(r"[a-z0-9]+|[^\x00-\x7f\s]+")
 _PARTING = re.compile(r"[\s-]+")
@@ -106,24 +110,48 @@ def encoded(gram: str) -> str:
 
 
 def is_sqlite() -> bool:
-    """Whether the index is SQLite's: FTS5, with the clocks of its rows beside it."""
+    """Whether the index is SQLite's: FTS5."""
     return db.engine.dialect.name == "sqlite"
+
+
+def time_token(clock: str, year: int, month: int = 0, day: int = 0) -> str:
+    """The token of all payments of a year, a month or a day (UTC) by one of `CLOCK_LETTERS`.
+
+    No text has one: its ASCII tokens are three characters long, and its others hexadecimal.
+    """
+    digits = f"{year:04}{month:02}{day:02}"[: 8 if day else 6 if month else 4]
+    return f"t{digits}{CLOCK_LETTERS[clock]}"
+
+
+def time_tokens(row: Any) -> list[str]:
+    """The tokens of when a payment was, by which the matches of a frequent word are met by time."""
+    moments = [(clock, getattr(row, clock).astimezone(UTC)) for clock in CLOCK_LETTERS]
+    return [
+        time_token(clock, *parts)
+        for clock, at in moments
+        for parts in ((at.year,), (at.year, at.month), (at.year, at.month, at.day))
+    ]
 
 
 def store_texts(texts: Mapping[UUID, str]) -> int:
     """Keep the texts of payments (by row id) with their tokens; what did not change is left alone.
 
-    Belongs to the caller's transaction. Answers how many were written.
+    Belongs to the caller's transaction, in which the payments are written. Answers how many were written.
     """
     known = _rows_of(texts)
-    added = [(row_id, lines) for row_id, lines in texts.items() if row_id not in known]
+    tokens = {row.id: tokens_of(texts[row.id]) + time_tokens(row) for row in _clocks_of(texts)}
+    added = [
+        {"payment_id": key, "text": texts[key], "tokens": tokens[key]} for key in texts if key not in known
+    ]
+    changed = [
+        {"id": row.id, "text": texts[key], "tokens": tokens[key]}
+        for key, row in known.items()
+        if (row.text, row.tokens) != (texts[key], tokens[key])
+    ]
     if added:
-        db.session.execute(
-            insert(PaymentSearch),
-            [{"payment_id": row_id, "text": lines, "tokens": tokens_of(lines)} for row_id, lines in added],
-        )
-    changed = [(row.id, texts[row_id]) for row_id, row in known.items() if row.text != texts[row_id]]
-    _rewrite(changed)
+        db.session.execute(insert(PaymentSearch), added)
+    if changed:
+        db.session.execute(update(PaymentSearch), changed)
     return len(added) + len(changed)
 
 
@@ -139,14 +167,18 @@ def rebuild_search(*, on_progress: Callable[[int], None], batch: int = 1_000) ->
         db.session.commit()
     done, last = 0, None
     while payments := _next_payments(last, batch):
-        texts = {payment.id: _text_of(payment) for payment in payments}
-        store_texts(texts)
-        known = _rows_of(texts)
-        _rewrite([(row.id, row.text) for row in known.values() if row.tokens != tokens_of(row.text)])
+        store_texts({payment.id: _text_of(payment) for payment in payments})
         db.session.commit()
         done, last = done + len(payments), payments[-1].id
         on_progress(done)
     return done
+
+
+def _clocks_of(row_ids: Collection[UUID]) -> Sequence[Any]:
+    if not row_ids:
+        return ()
+    columns = (Payment.id, Payment.changed_clock, Payment.requested_clock)
+    return db.session.execute(select(*columns).where(Payment.id.in_(row_ids))).all()
 
 
 def _next_payments(last: UUID | None, batch: int) -> Sequence[Row[Any]]:
@@ -178,11 +210,3 @@ def _rows_of(row_ids: Collection[UUID]) -> dict[UUID, Row[Any]]:
         return {}
     found = db.session.execute(select(PaymentSearch.__table__).where(PaymentSearch.payment_id.in_(row_ids)))
     return {row.payment_id: row for row in found}
-
-
-def _rewrite(texts: Sequence[tuple[int, str]]) -> None:
-    if texts:
-        db.session.execute(
-            update(PaymentSearch),
-            [{"id": key, "text": lines, "tokens": tokens_of(lines)} for key, lines in texts],
-        )

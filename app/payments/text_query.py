@@ -7,13 +7,11 @@ confirms them.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Integer,
     Select,
@@ -34,12 +32,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from app.extensions import db
 from app.payments.models import PaymentSearch
 from app.payments.search import FIELDS, RUNS, encoded, is_sqlite, normalised, slices
-from app.web.pagination import Position, read_cursor
 
 #: From so many candidates on it is not worth to fetch them all for the newest ones.
 FREQUENT = 2_000
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 #: A number with hyphens, or a longer one parted as phone numbers are: `(02) 123-4567`, `010.1234.5678`.
@@ -48,12 +43,6 @@ _NUMBER = re.compile(r"[0-9][0-9-]{4,}[0-9]")
 _ABROAD = re.compile(r"\+82[\s.-]*\(?0?\)?[\s.-]*(?=[1-9])")
 
 _INDEX = table("payment_search_index", column("rowid", Integer))
-_CLOCKS = table(
-    "payment_search_index_clocks",
-    column("id", Integer),
-    column("changed_clock", BigInteger),
-    column("requested_clock", BigInteger),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,26 +137,29 @@ class TextQuery:
         text = literal("\n") + PaymentSearch.text + literal("\n")
         return or_(*(_stands_in(text, f"\n{form}\n") for form in _forms(self.words[0])))
 
-    def has_tokens(self) -> ColumnElement[bool]:
+    def has_tokens(self, *, and_token: str | None = None) -> ColumnElement[bool]:
         """The condition that a row of the search table holds all tokens, answered by the index."""
         if is_sqlite():
-            return PaymentSearch.id.in_(self.rows_with_tokens())
+            return PaymentSearch.id.in_(self._rows_with_tokens(and_token))
         held = type_coerce(PaymentSearch.tokens, ARRAY(Text))
-        choices = (or_(*(held.contains(list(tokens)) for tokens in choice)) for choice in self.choices)
-        return and_(*([held.contains(list(self.tokens))] if self.tokens else []), *choices)
+        tokens = [*self.tokens, *([and_token] if and_token else [])]
+        choices = (or_(*(held.contains(list(each)) for each in choice)) for choice in self.choices)
+        return and_(*([held.contains(tokens)] if tokens else []), *choices)
 
     @cached_property
     def candidates(self) -> list[int] | None:
         """Rows of the search table with all tokens; None without tokens, or for `FREQUENT` rows and more."""
-        found = self.newest_candidates if self.is_indexed else None
-        return found if found is not None and len(found) < FREQUENT else None
+        return self.candidates_with(None) if self.is_indexed else None
 
-    @cached_property
-    def newest_candidates(self) -> list[int]:
-        """Rows with all tokens, `FREQUENT` at most, on SQLite those that were written last."""
-        statement = self.rows_with_tokens()
-        ordered = statement.order_by(_INDEX.c.rowid.desc()) if is_sqlite() else statement
-        return list(db.session.scalars(ordered.limit(FREQUENT)))
+    def candidates_with(self, token: str | None, fewer_than: int | None = None) -> list[int] | None:
+        """Rows that hold one more token besides; None for `fewer_than` rows (`FREQUENT`) and more."""
+        limit = FREQUENT if fewer_than is None else fewer_than
+        found = list(db.session.scalars(self._rows_with_tokens(token).limit(limit)))
+        return found if len(found) < limit else None
+
+    def has_candidates_with(self, token: str) -> bool:
+        """Whether any row holds one more token besides."""
+        return db.session.scalar(self._rows_with_tokens(token).limit(1)) is not None
 
     def fields_in(self, lines: str) -> list[str]:
         """The fields in which a searchable text holds any of the words."""
@@ -184,32 +176,14 @@ class TextQuery:
         forms = _forms(self.words[0])
         return {name for name, line in zip(FIELDS, lines.split("\n"), strict=False) if line in forms}
 
-    def nearest_rows(self, clock: str, at: Position, look: int) -> tuple[list[int], bool]:
-        """SQLite's rows with all tokens, up to `look` of the nearest to a position, and whether that is all.
-
-        `clock` is a column of the payments; moments are compared as microseconds. Of rows that share the last
-        moment some may be missing, so none of them is answered.
-        """
-        moment = _CLOCKS.c[clock]
-        statement = self.rows_with_tokens().join(_CLOCKS, _CLOCKS.c.id == _INDEX.c.rowid).add_columns(moment)
-        cursor = at.before or at.after
-        if cursor:
-            reached = _microseconds(read_cursor(cursor)[0])
-            statement = statement.where(moment >= reached if at.before else moment <= reached)
-        order = moment.asc() if at.before else moment.desc()
-        found = db.session.execute(statement.order_by(order).limit(look)).all()
-        if len(found) < look:
-            return [row_id for row_id, _ in found], True
-        last = found[-1][1]
-        return [row_id for row_id, reached in found if reached != last], False
-
-    def rows_with_tokens(self) -> Select[int]:
+    def _rows_with_tokens(self, and_token: str | None) -> Select[int]:
         """The ids of rows in the search table that hold all tokens."""
         if not is_sqlite():
-            return select(PaymentSearch.id).where(self.has_tokens())
+            return select(PaymentSearch.id).where(self.has_tokens(and_token=and_token))
         # Quoted tokens of letters and digits only: nothing typed can be an operator of FTS5.
+        tokens = [*self.tokens, *([and_token] if and_token else [])]
         choices = (f"({' OR '.join(map(_matching, choice))})" for choice in self.choices)
-        match = " AND ".join((*([_matching(self.tokens)] if self.tokens else []), *choices))
+        match = " AND ".join((*([_matching(tokens)] if tokens else []), *choices))
         return select(_INDEX.c.rowid).where(literal_column("payment_search_index").op("MATCH")(match))
 
 
@@ -255,7 +229,3 @@ def _stands_in(text: Any, part: str | tuple[str, str]) -> ColumnElement[bool]:
         head, tail = part
         return and_(text.startswith(head, autoescape=True), text.endswith(tail, autoescape=True))
     return func.instr(text, part) > 0 if is_sqlite() else func.strpos(text, part) > 0
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -44,6 +44,12 @@ class Position:
         """Whether it is the first page."""
         return not (self.after or self.before)
 
+    @property
+    def moment(self) -> datetime | None:
+        """The moment of the cursor; raises `DomainError` (400) for one that is none."""
+        cursor = self.before or self.after
+        return read_cursor(cursor)[0] if cursor else None
+
     def conditions(self, clock: Any, key: Any) -> list[ColumnElement[bool]]:
         """What lies beyond the cursor; raises `DomainError` (400) for one that is none."""
         cursor = self.before or self.after

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "exports1"
+revision = "0019"
 down_revision = "0018"
 branch_labels = None
 depends_on = None

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "exports2"
-down_revision = "exports1"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

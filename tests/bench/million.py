@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,7 @@ from app.accounts.passwords import hash_password
 from app.config import Settings
 from app.database import UtcDateTime
 from app.extensions import db
-from app.payments.search import as_lines, tokens_of
+from app.payments.search import as_lines, time_tokens, tokens_of
 from tests.conftest import ENVIRONMENT
 from tests.factories import PASSWORD
 
@@ -173,7 +174,6 @@ def fill_sqlite(count: int) -> None:
         "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND "
         "((type = 'index' AND tbl_name = 'payments') OR (type = 'trigger' AND tbl_name = 'payment_search'))"
     ).fetchall()
-    fill_clocks = next(sql for _, name, sql in taken if name == "payment_search_clocks_insert")
     for kind, name, _ in taken:
         connection.execute(f"DROP {kind} {name}")
     store = UtcDateTime().process_bind_param
@@ -183,15 +183,19 @@ def fill_sqlite(count: int) -> None:
         connection.executemany(into, (_sqlite_values(row, store) for row in rows))
         connection.executemany(
             "INSERT INTO payment_search (payment_id, text, tokens) VALUES (?, ?, ?)",
-            ((str(row["id"]), row["lines"], " ".join(tokens_of(row["lines"]))) for row in rows),
+            ((str(row["id"]), row["lines"], " ".join(_tokens(row))) for row in rows),
         )
         connection.execute("COMMIT")
     connection.execute("INSERT INTO payment_search_index(payment_search_index) VALUES ('rebuild')")
     for _, _, statement in taken:
         connection.execute(statement)
-    connection.execute(fill_clocks.partition("BEGIN ")[2].partition(" WHERE s.id = NEW.id")[0])
     connection.execute("ANALYZE")
     connection.close()
+
+
+def _tokens(row: dict[str, Any]) -> list[str]:
+    clocks = SimpleNamespace(changed_clock=row["status_changed_at"], requested_clock=row["requested_at"])
+    return tokens_of(row["lines"]) + time_tokens(clocks)
 
 
 def _sqlite_values(row: dict[str, Any], store: Any) -> list[Any]:
@@ -217,7 +221,7 @@ def fill_postgresql(count: int) -> None:
                 copy.write_row([*(row[name] for name in COLUMNS[:-1]), json.dumps(row["snapshot"])])
         with cursor.copy("COPY payment_search (payment_id, text, tokens) FROM STDIN") as copy:
             for row in rows:
-                copy.write_row([row["id"], row["lines"], tokens_of(row["lines"])])
+                copy.write_row([row["id"], row["lines"], _tokens(row)])
     cursor.execute("SET maintenance_work_mem = '1GB'")
     for _, statement in taken:
         cursor.execute(statement)

@@ -114,12 +114,13 @@ def test_the_newest_matches_come_first_whichever_way_they_are_found(app, monkeyp
         store(f"order-{hour}", **at(f"2026-03-29T0{hour}:00:00Z"))
     by_collecting = found("길동")
     monkeypatch.setattr(text_query, "FREQUENT", 1)
+    monkeypatch.setattr(listing, "FEW", 0)
     assert found("길동") == by_collecting == ["order-3", "order-2", "order-1", "order-0"]
 
 
 def test_a_frequent_word_that_only_old_payments_hold_is_found(app, monkeypatch):
     monkeypatch.setattr(text_query, "FREQUENT", 1)
-    monkeypatch.setattr(listing, "WALKED", 2)
+    monkeypatch.setattr(listing, "FEW", 0)
     for hour in range(6):
         store(
             f"order-{hour}",
@@ -131,7 +132,7 @@ def test_a_frequent_word_that_only_old_payments_hold_is_found(app, monkeypatch):
 
 def test_every_match_is_met_once_by_paging(app, monkeypatch):
     monkeypatch.setattr(text_query, "FREQUENT", 1)
-    monkeypatch.setattr(listing, "WALKED", 60)
+    monkeypatch.setattr(listing, "FEW", 0)
     for number in range(120):
         store(f"order-{number:03}", orderName="짝수" if number % 2 == 0 else "홀수")
     filters, seen, after = PaymentFilters(text=TextQuery.of("짝수")), [], None

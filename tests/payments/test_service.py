@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from app.accounts.models import User
 from app.audit.models import AuditEntry
 from app.encryption import vault
 from app.extensions import db, portone
-from app.payments import service, snapshots
+from app.payments import search, service, snapshots
 from app.payments.models import Cancellation, Note, Payment, PaymentSearch
 from app.payments.queries import find_payment, get_payment
 from app.portone.payloads import PaymentSnapshot
@@ -227,14 +228,14 @@ def test_many_snapshots_are_stored_as_one_each(app):
     assert get_payment("order-1").status == "CANCELLED"
 
 
-def test_the_search_text_is_written_only_when_it_changed(app):
-    store()
-    db.session.execute(db.update(PaymentSearch).values(tokens=["mark"]))
-    db.session.commit()
-    store(status="CANCELLED", cancelled=12_000, updatedAt="2026-03-29T02:00:00Z")
-    assert db.session.scalar(select(PaymentSearch.tokens)) == ["mark"]
-    store(orderName="왁싱", updatedAt="2026-03-29T03:00:00Z")
-    assert db.session.scalar(select(PaymentSearch.tokens)) != ["mark"]
+def test_the_search_text_is_written_only_when_it_or_its_day_changed(app):
+    row_id = store().row_id
+    text = db.session.scalar(select(PaymentSearch.text))
+    assert search.store_texts({row_id: text}) == 0
+    get_payment("order-1").status_changed_at += timedelta(hours=1)
+    assert search.store_texts({row_id: text}) == 0
+    get_payment("order-1").status_changed_at += timedelta(days=1)
+    assert search.store_texts({row_id: text}) == 1
 
 
 def test_a_fresh_look_that_changed_something_is_in_the_audit_trail(app, simulator, admin):

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "exports3"
-down_revision = "exports2"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
