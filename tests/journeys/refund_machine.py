@@ -31,11 +31,13 @@ from app.portone import transport
 from app.portone.errors import PortOneError, PortOneUncertain
 from app.portone.payloads import PaymentSnapshot
 from app.refunds import balance
-from app.refunds.models import IN_FLIGHT, Refund, RefundStatus
+from app.refunds.approving import approve_refund, reject_refund, withdraw_refund
+from app.refunds.models import HOLDING, IN_FLIGHT, Refund, RefundStatus
 from app.refunds.service import Wish, recheck_refund, request_refund
+from app.settings import service as settings
 from app.simulator.cancel_request import CancelRequest
 from app.simulator.problems import Problem
-from app.worker import Worker
+from app.worker import DUTIES, Worker
 from tests.conftest import Browser
 from tests.factories import make_wish
 
@@ -70,6 +72,11 @@ FAULTS = {
     "get_payment": ("silent", "broken_json", "proxy_error", "proxy_refuses", "throttled"),
     "webhook": ("twice", "late", "out_of_order", "lost"),
 }
+DECISIONS = st.sampled_from(["approve", "approve", "approve", "reject", "withdraw"])
+#: Above this a second person decides, in the stories where one is asked.
+THRESHOLD = 3_500
+#: What the worker does beside its inboxes, as far as it concerns refunds.
+OF_REFUNDS = {"payments in motion", "refunds that waited too long"}
 #: Past nothing, the sender's time, a claim, an unreadable request, a backoff, the key, all of it.
 LEAPS = st.sampled_from([1, 9, 13, 130, 660, 9_060, 12_600])
 #: A payment, and what is wished for it.
@@ -121,7 +128,8 @@ class World:
     ) -> None:
         self.app, self.simulator = app, simulator
         self.admin_ids = [admin.id for admin in admins]
-        self.workers = [Worker(app, threads=1) for _ in range(2)]
+        duties = [duty for duty in DUTIES if duty.name in OF_REFUNDS]
+        self.workers = [Worker(app, threads=1, duties=duties) for _ in range(2)]
         self.steps: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.crash = Crash()
@@ -161,6 +169,16 @@ class World:
             "/webhooks/portone", data=message.body, headers=message.headers
         )
 
+    def admin(self, index: int) -> User:
+        """One of the two, in the session at hand."""
+        return db.session.get_one(User, self.admin_ids[index])
+
+    def have_two_decide(self, is_so: bool) -> None:
+        """Whether large refunds wait for a second person."""
+        with self.app.app_context():
+            threshold = {"KRW": THRESHOLD} if is_so else {}
+            settings.change({"refund_approval_threshold": threshold}, by=self.admin(0))
+
     @contextmanager
     def process(self) -> Iterator[None]:
         """A process of ours: it may be refused, it may hear nothing, and it may die."""
@@ -188,10 +206,11 @@ class RefundMachine(RuleBasedStateMachine):
     forms = Bundle("forms")
     world: World
 
-    @initialize(kind=st.sampled_from(sorted(KINDS)), hears_webhooks=st.booleans())
-    def pay(self, kind: str, hears_webhooks: bool) -> None:
+    @initialize(kind=st.sampled_from(sorted(KINDS)), hears_webhooks=st.booleans(), by_two=st.booleans())
+    def pay(self, kind: str, hears_webhooks: bool, by_two: bool) -> None:
+        self.world.have_two_decide(by_two)
         self.world.line._timeout = IMPATIENT
-        self.kind, self.hears_webhooks, self.has_asked = kind, hears_webhooks, False
+        self.kind, self.hears_webhooks, self.by_two, self.has_asked = kind, hears_webhooks, by_two, False
         self.simulator = self.world.simulator
         self.simulator.forget_calls()
         self.payment_ids: list[str] = []
@@ -231,7 +250,18 @@ class RefundMachine(RuleBasedStateMachine):
         for refund in self._refunds():
             self.world.crash.arm(line)
             with self.world.process():
-                recheck_refund(refund.id, by=db.session.get_one(User, self.world.admin_ids[admin]))
+                recheck_refund(refund.id, by=self.world.admin(admin))
+
+    @precondition(lambda self: self.has_asked)
+    @rule(what=DECISIONS, admin=st.integers(0, 1), line=st.integers(0, 8))
+    def decide(self, what: str, admin: int, line: int) -> None:
+        act = {"approve": approve_refund, "reject": reject_refund, "withdraw": withdraw_refund}[what]
+        for refund in self._refunds():
+            if refund.status == RefundStatus.AWAITING_APPROVAL:
+                self._count(f"decided: {what}")
+                self.world.crash.arm(line)
+                with self.world.process():
+                    act(refund.id, by=self.world.admin(admin))
 
     # What PortOne, the PG, the network and others do.
 
@@ -311,6 +341,12 @@ class RefundMachine(RuleBasedStateMachine):
         assert all(len(self.world.made[str(refund.id)]) <= 1 for refund in self._refunds())
 
     @invariant()
+    def nobody_alone_gave_back_what_takes_two(self) -> None:
+        for refund in self._refunds():
+            if self.by_two and refund.amount > THRESHOLD and self.world.made[str(refund.id)]:
+                assert refund.approved_by not in {None, refund.requested_by}
+
+    @invariant()
     def one_refund_is_in_flight_at_most(self) -> None:
         in_flight = Counter(each.payment_id for each in self._refunds() if each.status in IN_FLIGHT)
         assert all(number == 1 for number in in_flight.values())
@@ -350,7 +386,9 @@ class RefundMachine(RuleBasedStateMachine):
         self.pg_decides("SUCCEEDED")
         self.world.leap += timedelta(seconds=700)
         self._settle_down()
-        assert not any(refund.status in IN_FLIGHT for refund in self._refunds())
+        self.world.leap += timedelta(days=4)  # what waits for a second person runs out
+        self._settle_down()
+        assert not any(refund.status in HOLDING for refund in self._refunds())
         self._balance_the_books()
         self.world.outcomes.update(f"{each.status} {each.problem or ''}".strip() for each in self._refunds())
         self.no_more_went_back_than_was_paid()
@@ -370,7 +408,7 @@ class RefundMachine(RuleBasedStateMachine):
         with self.world.app.app_context():
             for payment in map(get_payment, self.payment_ids):
                 ours = [refund for refund in refunds if refund.payment_id == payment.id]
-                pending = sum(refund.amount for refund in ours if refund.status in IN_FLIGHT)
+                pending = sum(refund.amount for refund in ours if refund.status in HOLDING)
                 assert balance.held(payment) == pending
 
     def _balance_the_books(self) -> None:
@@ -434,7 +472,7 @@ class RefundMachine(RuleBasedStateMachine):
     def _request(self, form: Form, admin: int) -> None:
         payment_id, wish = form
         with self.world.process():
-            request_refund(payment_id, wish, by=db.session.get_one(User, self.world.admin_ids[admin]))
+            request_refund(payment_id, wish, by=self.world.admin(admin))
 
     def _at_portone(self, status: str, payment_id: str | None = None) -> list[dict[str, Any]]:
         """The cancellations of a status, of one payment or of all in this story."""

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from app.accounts.models import User
+from app.approvals.service import choose_approvers
 from app.audit.service import verify_chain
-from tests.factories import make_user
 from tests.journeys.refund_machine import RefundMachine, World
 
 DEEP_STEPS = int(os.environ.get("REFUND_MACHINE_STEPS", "0"))
@@ -32,8 +32,11 @@ DEEP = settings(PLAIN, max_examples=max(DEEP_STEPS // STEPS_OF_ONE_STORY, 1), de
 
 
 @pytest.fixture
-def world(app: Flask, simulator: Any, admin: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    played = World(app, simulator, [admin, make_user(email="second@example.com")], monkeypatch)
+def world(
+    app: Flask, simulator: Any, admin: User, super_admin: User, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    choose_approvers({admin.id}, by=super_admin)
+    played = World(app, simulator, [admin, super_admin], monkeypatch)
     yield played
     print(f"\n{played.steps.total()} steps:", dict(played.steps.most_common()))
     print(f"{played.outcomes.total()} refunds:", dict(played.outcomes.most_common()))
