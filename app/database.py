@@ -246,7 +246,8 @@ def _bound_sqlite(connection: Connection, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _bound_postgresql(connection: Connection, seconds: float) -> Iterator[None]:
-    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
+    # 0 would mean no end at all
+    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, int(seconds * 1000))}")
     yield
     connection.exec_driver_sql("SET LOCAL statement_timeout TO DEFAULT")
 

@@ -84,7 +84,7 @@ def _sum(payment: Payment, column: InstrumentedAttribute[int], besides: UUID | N
     total = select(func.coalesce(func.sum(column), 0)).where(Refund.payment_id == payment.id, _takes_unseen())
     if besides is not None:
         total = total.where(Refund.id != besides)
-    return db.session.scalar(total) or 0
+    return int(db.session.scalar(total) or 0)  # PostgreSQL adds up to a Decimal
 
 
 def _takes_unseen() -> ColumnElement[bool]:

@@ -40,6 +40,6 @@ def test_who_lacks_the_permission_is_refused(
 ) -> None:
     from app.access import guards
 
-    monkeypatch.setattr(guards, "is_permitted", lambda role, wanted: wanted != permission)
+    monkeypatch.setattr(guards, "holds", lambda person, wanted: wanted != permission)
     answer = signed_in.get("/alerts") if method == "get" else signed_in.submit("/alerts/test")
     assert answer.status_code == 403

@@ -11,7 +11,7 @@ from app.extensions import db
 from app.payments.models import Cancellation
 from app.payments.service import sync_payment
 from app.payments.timeline import timeline_of
-from app.refunds import settling
+from app.refunds import matching, settling
 from app.refunds.inquiry import inquiry_of
 from app.refunds.models import Refund, RefundStatus
 from app.refunds.queries import get_refund
@@ -134,7 +134,7 @@ def test_a_failed_record_of_an_earlier_try_does_not_pass_for_ours(
             trigger="API",
             total_amount=3_000,
             reason=wish.reason,
-            requested_at=ours.requested_at - settling.CLOCK_SKEW / 2,
+            requested_at=ours.requested_at - matching.CLOCK_SKEW / 2,
         )
     )
     db.session.commit()

@@ -206,8 +206,8 @@ def test_who_lacks_the_permission_can_neither_see_nor_press(
     from app.access import guards
 
     log = receive(about_payment("order-1"))
-    monkeypatch.setattr(guards, "is_permitted", lambda role, permission: permission == "webhook:read")
+    monkeypatch.setattr(guards, "holds", lambda person, permission: permission == "webhook:read")
     assert f"/{action}" not in signed_in.get(f"/webhooks/{log.id}").text
-    monkeypatch.setattr(guards, "is_permitted", lambda role, permission: permission != f"webhook:{action}")
+    monkeypatch.setattr(guards, "holds", lambda person, permission: permission != f"webhook:{action}")
     assert signed_in.submit(f"/webhooks/{log.id}/{action}").status_code == 403
     assert signed_in.get(f"/webhooks/bulk/{action}").status_code == 403
