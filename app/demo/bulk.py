@@ -18,7 +18,7 @@ from app.payments.models import Payment
 from app.simulator import Simulator
 
 #: The newest payments are left for whoever plays with the demo.
-_LEFT_ALONE, _CARDS = 40, 14
+_LEFT_ALONE, _CARDS = 20, 10
 _ACCOUNT = ("국민은행", "012345-67-890123", "홍길동", "010-1234-5678")
 
 
