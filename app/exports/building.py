@@ -10,7 +10,7 @@ packed at the end, begins again.
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -52,6 +52,7 @@ class _Work:
     export_id: UUID
     listing: Listing
     statement: Select[Any]
+    until: datetime
     cells: Callable[[Any], list[Cell]]
 
     @property
@@ -60,15 +61,23 @@ class _Work:
         return db.session.get_one(Export, self.export_id)
 
     @property
+    def bounded(self) -> Select[Any]:
+        """The rows that were there when the export was asked for."""
+        return self.statement.where(self.listing.clock <= self.until)
+
+    @property
     def headings(self) -> list[str]:
         """The first line of the file."""
         return [str(column.heading) for column in self.listing.columns]
 
     def read(self, after: str | None) -> tuple[list[list[Cell]], str | None]:
-        """The next rows as cells, and the cursor behind them; None behind the last."""
+        """The next rows as cells, and the cursor behind them; None behind the last.
+
+        Below a cursor the upper bound says nothing new, and SQLite would walk down from it for every piece.
+        """
         with reading():
             rows = list_rows(
-                self.statement,
+                self.statement if after else self.bounded,
                 clock=self.listing.clock,
                 key=self.listing.key,
                 at=Position(after),
@@ -105,14 +114,13 @@ def _work_on(export: Export, job_id: UUID, holder: str) -> _Work | None:
         statement = listing.rows(listing.filters(export.query))
     except DomainError:
         return None
-    statement = statement.where(listing.clock <= export.until)
     cells = cells_by(listing.columns, is_unmasked=export.is_unmasked)
-    return _Work(job_id, holder, export.id, listing, statement, cells)
+    return _Work(job_id, holder, export.id, listing, statement, export.until, cells)
 
 
 def _count(work: _Work) -> bool:
     """Say how many rows there are to come; whether to go on."""
-    ones = work.statement.with_only_columns(work.listing.key, maintain_column_froms=True).order_by(None)
+    ones = work.bounded.with_only_columns(work.listing.key, maintain_column_froms=True).order_by(None)
     with reading():
         total = db.session.scalar(select(func.count()).select_from(ones.subquery()))
     return advance(work.job_id, work.holder, total=total)
