@@ -95,7 +95,7 @@ class PaymentFilters:
         if self.flag:
             found.append(FLAGS[self.flag](on))
         if self.is_real_only:
-            found.append(on.channel_type == _real_channel_type())
+            found.append(on.channel_type == real_channel_type())
         if self.billing_key_hash:
             found.append(on.billing_key_hash == self.billing_key_hash)
         return [*found, *(self._condition(term, on) for term in self.terms)]
@@ -130,7 +130,7 @@ CONDITIONS: dict[str, Condition] = {
     "method": lambda on, value: on.method == value,
     "pg": lambda on, value: on.pg_provider == value,
     "currency": lambda on, value: on.currency == value,
-    "real": lambda on, value: _is(value, on.channel_type == _real_channel_type()),
+    "real": lambda on, value: _is(value, on.channel_type == real_channel_type()),
     "test": lambda on, value: _is(value, is_test(on)),
 }
 
@@ -139,7 +139,8 @@ def _is(wanted: bool, condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return condition if wanted else condition.is_not(True)
 
 
-def _real_channel_type() -> str:
+def real_channel_type() -> str:
+    """The type of channel whose payments count as real money."""
     settings: Settings = current_app.config["SETTINGS"]
     return settings.real_channel_type
 

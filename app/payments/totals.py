@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Integer, and_, case, func, literal, select, union_all
+from sqlalchemy import Integer, and_, case, func, literal, or_, select, union_all
 
 from app.database import no_longer_than
 from app.extensions import db
-from app.payments.filters import PaymentFilters, is_test
+from app.payments.filters import PaymentFilters, real_channel_type
 from app.payments.listing import LONGEST_SEARCH, select_matches
 from app.payments.models import Payment
 from app.web.brief_cache import BriefCache, Dated
@@ -61,7 +61,7 @@ _PART = 10**9
 
 
 def _sum(filters: PaymentFilters) -> Sequence[Total]:
-    is_real = is_test(Payment).is_not(True)
+    is_real = or_(Payment.channel_type.is_(None), Payment.channel_type == real_channel_type())
     is_paid = and_(is_real, Payment.status.in_(_PAID))
     summed = (
         case((is_paid, Payment.amount), else_=0),
