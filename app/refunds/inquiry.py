@@ -1,8 +1,12 @@
 """The question to PortOne or the PG about a refund that did not end well: Korean, since they read it."""
 
+from collections.abc import Sequence
+
 from app.money import Money
 from app.payments.queries import snapshot_of
+from app.portone.banks import bank_name
 from app.portone.labels import pg_name
+from app.refunds.bank_accounts import masked_name
 from app.refunds.models import Refund, RefundStatus
 from app.web.filters import local_time
 
@@ -23,13 +27,29 @@ _QUESTIONS = {
 }
 
 
+_TRANSFER_FAILED = (
+    "가상계좌 결제 취소 후 환불 계좌로의 이체가 실패하여 문의드립니다.",
+    "올바른 계좌로 다시 이체하려면 어떻게 해야 하는지 알려 주시기 바랍니다.",
+)
+
+
 def inquiry_of(refund: Refund) -> str | None:
     """The text to copy; None for a refund there is nothing to ask about."""
     if refund.status not in _QUESTIONS:
         return None
-    begins, asks = _QUESTIONS[RefundStatus(refund.status)]
-    facts = "\n".join(f"- {name}: {value}" for name, value in _facts(refund) if value)
-    return f"안녕하세요.\n{begins}\n\n{facts}\n\n{asks}\n감사합니다."
+    return _letter(*_QUESTIONS[RefundStatus(refund.status)], _facts(refund))
+
+
+def inquiry_about_transfer(refund: Refund) -> str:
+    """The text to copy where the money did not reach the account; the number stays out of it."""
+    account = f"{bank_name(refund.account_bank, 'ko')} ****{refund.account_last_digits}"
+    facts = [*_facts(refund), ("환불 계좌", account), ("예금주", masked_name(refund.account_holder))]
+    return _letter(*_TRANSFER_FAILED, facts)
+
+
+def _letter(begins: str, asks: str, facts: Sequence[tuple[str, str | None]]) -> str:
+    told = "\n".join(f"- {name}: {value}" for name, value in facts if value)
+    return f"안녕하세요.\n{begins}\n\n{told}\n\n{asks}\n감사합니다."
 
 
 def _facts(refund: Refund) -> list[tuple[str, str | None]]:
