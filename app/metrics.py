@@ -42,7 +42,7 @@ _OPEN_REFUNDS = (
     RefundStatus.REQUESTED,
 )
 #: Headers of proxies: a request that carries one did not come from this machine, whoever connected.
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via")
+_FORWARDED = ("Forwarded", "X-Forwarded-", "X-Real-Ip", "Via")
 
 metrics = Blueprint("metrics", __name__)
 
@@ -145,7 +145,8 @@ def _is_local() -> bool:
         return False
     host = request.environ.get("HTTP_HOST", "").rpartition(":")[0] or request.environ.get("HTTP_HOST", "")
     is_named_so = host.strip("[]") in LOOPBACK
-    return is_loopback and is_named_so and not any(name in request.headers for name in _FORWARDED)
+    is_forwarded = any(name.startswith(_FORWARDED) for name, _value in request.headers)
+    return is_loopback and is_named_so and not is_forwarded
 
 
 def _has_token(token: str | None) -> bool:

@@ -53,6 +53,8 @@ def test_an_empty_install_has_figures_too(client):
         {"environ_base": {"REMOTE_ADDR": ""}},
         {"headers": {"X-Forwarded-For": "127.0.0.1"}},
         {"headers": {"X-Real-IP": "127.0.0.1"}},
+        {"headers": {"X-Forwarded-Port": "443"}},
+        {"headers": {"X-Forwarded-Server": "localhost"}},
         {"headers": {"Forwarded": "for=127.0.0.1"}},
         {"headers": {"Via": "1.1 proxy"}},
         {"headers": {"Host": "portico.example"}},

@@ -95,7 +95,7 @@ def reject(batch_id: UUID, *, note: str, by: User) -> None:
 
 def discard(batch_id: UUID, *, by: User) -> None:
     """Give up a batch that nobody has let run. Commits."""
-    batch = lock(RefundBatch, batch_id)
+    batch = lock(RefundBatch, queries.get_batch(batch_id).id)
     if batch.status == BatchStatus.DISCARDED:
         db.session.rollback()  # pressed twice
         return

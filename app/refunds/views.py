@@ -252,7 +252,7 @@ def _find_first_of(form: RefundForm) -> UUID | None:
 def _review_or_carry_out(payment: Payment, form: RefundForm) -> Any:
     wish = form.wish()
     refuse_above_limit(current_user, wish.amount, payment.currency)
-    if not form.confirmed.data:
+    if form.confirmed.data != "1":
         service.refuse_if_impossible(payment, wish)
         service.rules_set_aside(payment, wish, current_user)
         return _review_page(payment, form, wish)

@@ -11,6 +11,7 @@ from app.bulk_refunds import queries
 from app.bulk_refunds.cells import MAX_BYTES
 from app.bulk_refunds.models import BatchStatus, RefundBatch
 from app.bulk_refunds.parsing import read_table
+from app.database import new_id
 from app.extensions import db
 from app.settings import service as settings
 from tests.bulk_refunds.conftest import rows_of, work
@@ -233,3 +234,7 @@ def test_a_file_is_discarded(signed_in, uploaded):
     assert signed_in.submit(f"{uploaded}/discard").location == "/refunds/bulk"
     assert 'data-status="discarded"' in signed_in.get("/refunds/bulk").text
     assert start(signed_in, uploaded).status_code == 409
+
+
+def test_a_file_that_is_not_there_cannot_be_discarded(signed_in):
+    assert signed_in.submit(f"/refunds/bulk/{new_id()}/discard").status_code == 404

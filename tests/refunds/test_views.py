@@ -99,6 +99,14 @@ def test_an_intent_of_another_payment_is_refused(signed_in: Browser, simulator: 
     assert len(simulator.calls("cancel")) == 1
 
 
+@pytest.mark.parametrize("confirmed", ["0", "2", "false"])
+def test_nothing_but_1_confirms(signed_in: Browser, simulator: Any, confirmed: str) -> None:
+    payment = make_payment(simulator, total=50_000)
+    fields = open_form(signed_in, payment.payment_id)
+    assert submit(signed_in, payment.payment_id, fields, confirmed=confirmed).status_code == 200
+    assert simulator.calls("cancel") == []
+
+
 @pytest.mark.parametrize("confirmed", ["", "1"])
 def test_a_balance_that_moved_keeps_the_form(signed_in: Browser, simulator: Any, confirmed: str) -> None:
     payment = make_payment(simulator, total=50_000)
