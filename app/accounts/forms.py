@@ -73,6 +73,13 @@ class CodeForm(Form):
     next = NextField()
 
 
+class SetUpForm(Form):
+    """A code of the new secret, and one's own password: an unattended session must lock nobody out."""
+
+    code = StringField(_l("Code"), [Required(_l("Type the code that your app shows."))])
+    password = PasswordField(_l("Password"), [Required()])
+
+
 class ConfirmationForm(Form):
     """One's own password, before the second factor is taken away."""
 

@@ -10,7 +10,7 @@ from app.access.guards import require
 from app.access.permissions import Permission
 from app.accounts import second_factor as factor
 from app.accounts import service
-from app.accounts.forms import CodeForm, ConfirmationForm
+from app.accounts.forms import ConfirmationForm, SetUpForm
 from app.settings import service as settings
 from app.web.htmx import render, see_other
 
@@ -34,18 +34,22 @@ def lead_to_the_set_up() -> BaseResponse | None:
 @require(Permission.ACCOUNT_MANAGE)
 def show() -> Response:
     """The QR code to set one, or what there is."""
-    return _page(CodeForm())
+    return _page(SetUpForm())
 
 
 @second_factor.post("/account/second-factor")
 @require(Permission.ACCOUNT_MANAGE)
 def create() -> Response:
     """Set it, once a code shows that the app has the secret; the recovery codes are shown this once."""
-    form = CodeForm(request.form)
+    form = SetUpForm(request.form)
     if not form.validate():
         return _page(form, status=422)
     try:
+        service.confirm_password(form.password.data, by=current_user, address=_address())
         codes = factor.confirm_setup(form.code.data, by=current_user)
+    except service.SignInRefused as refusal:
+        form.password.errors = [refusal.message]
+        return _page(form, status=refusal.status)
     except factor.CodeRefused as refusal:
         form.code.errors = [refusal.message]
         return _page(form, status=refusal.status)
@@ -59,19 +63,19 @@ def delete() -> BaseResponse:
     form = ConfirmationForm(request.form)
     try:
         if not form.validate():
-            return _page(CodeForm(), confirmation=form, status=422)
+            return _page(SetUpForm(), confirmation=form, status=422)
         service.confirm_password(
             form.password.data, by=current_user, address=(request.remote_addr or "")[:45]
         )
     except service.SignInRefused as refusal:
         form.password.errors = [refusal.message]
-        return _page(CodeForm(), confirmation=form, status=refusal.status)
+        return _page(SetUpForm(), confirmation=form, status=refusal.status)
     factor.take_away(current_user.id, by=current_user)
     flash(_("The second factor is taken away."), "success")
     return see_other(url_for("accounts.show"))
 
 
-def _page(form: CodeForm, *, confirmation: ConfirmationForm | None = None, status: int = 200) -> Response:
+def _page(form: SetUpForm, *, confirmation: ConfirmationForm | None = None, status: int = 200) -> Response:
     if current_user.has_second_factor:
         return render(
             "second_factor/show.html",
@@ -83,3 +87,7 @@ def _page(form: CodeForm, *, confirmation: ConfirmationForm | None = None, statu
     uri = factor.provisioning_uri(secret, email=current_user.email)
     picture = segno.make(uri, error="m").svg_data_uri(scale=5, border=2, light="#fff")
     return render("second_factor/new.html", status=status, form=form, secret=secret, picture=picture)
+
+
+def _address() -> str:
+    return (request.remote_addr or "")[:45]

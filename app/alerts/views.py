@@ -8,7 +8,7 @@ from flask_login import current_user
 
 from app.access.guards import require
 from app.access.permissions import Permission
-from app.alerts import queries, service
+from app.alerts import limits, queries, service  # noqa: F401 - the settings page asks the limits
 from app.web.filters import translated
 from app.web.htmx import render, see_other
 

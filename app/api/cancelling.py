@@ -45,6 +45,9 @@ def cancel(
     if find_refund(intent) is None:
         _request(intent, wish, caller)
     refund = get_refund(intent)
+    if refund.payment.payment_id != wish.payment_id:
+        sentence = _("This Idempotency-Key stands for a refund of another payment. Nothing was changed.")
+        raise Problem(problems.KEY_REUSED, sentence, {"paymentId": refund.payment.payment_id})
     if refund.status in _REFUSED:
         raise _failed(refund)
     return _answer(refund), 200 if refund.status == RefundStatus.SUCCEEDED else 202

@@ -69,6 +69,7 @@ def confirm(wish: messages.ConfirmRequest, caller: Caller) -> tuple[messages.Pay
             problems.PAYMENT_UNKNOWN,
             problems.REFUND_REFUSED,
             problems.REFUND_FAILED,
+            problems.KEY_REUSED,
             problems.PORTONE_REFUSED,
         ),
         "Give money back",

@@ -38,6 +38,7 @@ CONFLICTING_CONTENT = Kind(
 ALREADY_PAID = Kind("already-paid", 409, N_("This payment is already paid"))
 MISMATCH = Kind("mismatch", 409, N_("The payment is not what was initialized"))
 REFUND_REFUSED = Kind("refund-refused", 409, N_("The refund cannot be made"))
+KEY_REUSED = Kind("key-reused", 409, N_("The key belongs to another refund"))
 REFUND_FAILED = Kind("refund-failed", 409, N_("The refund was refused"))
 TOO_LARGE = Kind("too-large", 413, N_("The request is too large"))
 UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, N_("Send application/json"))
@@ -56,6 +57,7 @@ KINDS = (
     ALREADY_PAID,
     MISMATCH,
     REFUND_REFUSED,
+    KEY_REUSED,
     REFUND_FAILED,
     TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,

@@ -45,6 +45,9 @@ HAS_SUCCEEDED = text("refunds.status = 'succeeded'")
 #: Their amount is spoken for.
 HOLDING = IN_FLIGHT | {RefundStatus.AWAITING_APPROVAL}
 
+#: The money went, or is on its way, on the word of whoever asked.
+WENT_ALONE = IN_FLIGHT | {RefundStatus.SUCCEEDED}
+
 MOVES: dict[RefundStatus, frozenset[RefundStatus]] = {
     RefundStatus.AWAITING_APPROVAL: frozenset({RefundStatus.SENDING, RefundStatus.REJECTED}),
     RefundStatus.SENDING: OUTCOMES | {RefundStatus.UNCERTAIN},

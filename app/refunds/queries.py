@@ -12,7 +12,7 @@ from app.errors import NotFound
 from app.extensions import db
 from app.payments.models import Cancellation, Payment
 from app.portone.requests import RetainOption
-from app.refunds.models import HAS_SUCCEEDED, Refund, RefundStatus
+from app.refunds.models import HAS_SUCCEEDED, WENT_ALONE, Refund, RefundStatus
 
 
 def find_refund(refund_id: UUID) -> Refund | None:
@@ -34,6 +34,15 @@ def count_waiting_for(person_id: UUID) -> int:
     is_by_others = or_(Refund.requested_by.is_(None), Refund.requested_by != person_id)
     waiting = select(func.count()).where(Refund.status == RefundStatus.AWAITING_APPROVAL, is_by_others)
     return db.session.scalar(waiting) or 0
+
+
+def sum_without_approval(payment: Payment) -> int:
+    """What was given back of a payment here, or is under way, without a second person (minor units).
+
+    Parts count together, or a large amount in small parts would go round the threshold.
+    """
+    alone = Refund.payment_id == payment.id, Refund.approved_by.is_(None), Refund.status.in_(WENT_ALONE)
+    return int(db.session.scalar(select(func.coalesce(func.sum(Refund.amount), 0)).where(*alone)) or 0)
 
 
 def list_refunds_of(payment: Payment) -> list[Refund]:

@@ -29,7 +29,7 @@ from app.payments.models import Payment
 from app.portone.requests import CancelRequest, RefundAccount, RetainOption
 from app.refunds import balance, rules, settling
 from app.refunds.models import IS_IN_FLIGHT, Refund, RefundStatus
-from app.refunds.queries import find_refund, find_retain_option, get_refund
+from app.refunds.queries import find_refund, find_retain_option, get_refund, sum_without_approval
 from app.refunds.rulebook import Rule
 from app.refunds.settling import SENDER_SECONDS, Dispatch
 from app.settings.service import value_of
@@ -144,7 +144,8 @@ def _hold(
     refund = _new_refund(payment, wish, by)
     refund.approved_by = approved_by.id if approved_by else None
     dispatch = None
-    if approved_by is None and approvals.needs_second_person(wish.amount, payment.currency):
+    in_all = wish.amount + sum_without_approval(payment)
+    if approved_by is None and approvals.needs_second_person(in_all, payment.currency):
         _keep_waiting(refund, wish)
     else:
         dispatch = make_ready(refund, payment, wish)

@@ -285,7 +285,9 @@ def _review_page(
         rules=rules.rules_broken(payment, wish.amount),
         is_doubtful_number=account is not None and has_unusual_length(account.bank, account.number),
         needs_proof=approvals.needs_proof(wish.amount, payment.currency),
-        needs_approval=approvals.needs_second_person(wish.amount, payment.currency),
+        needs_approval=approvals.needs_second_person(
+            wish.amount + queries.sum_without_approval(payment), payment.currency
+        ),
         unproven=_words_about(unproven),
     )
     return _asking_to_wait(response, unproven)

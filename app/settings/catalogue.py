@@ -51,7 +51,7 @@ _ALL = (
         "refunds",
         Kind.AMOUNTS,
         _l("A second person approves refunds above"),
-        _l("A refund of more than this waits for somebody else. Empty: none waits."),
+        _l("A refund of more than this waits for somebody else; parts of a payment count together."),
         {},
     ),
     Setting(

@@ -14,7 +14,8 @@ from tests.factories import PASSWORD
 
 def set_up(browser) -> str:
     secret = re.search(r'data-copy="([A-Z2-7]{32})"', browser.get("/account/second-factor").text)[1]
-    return browser.submit("/account/second-factor", {"code": pyotp.TOTP(secret).at(clock.now())}).text
+    fields = {"code": pyotp.TOTP(secret).at(clock.now()), "password": PASSWORD}
+    return browser.submit("/account/second-factor", fields).text
 
 
 def test_it_is_set_with_a_code_and_shows_recovery_codes_once(signed_in, admin):
@@ -26,8 +27,16 @@ def test_it_is_set_with_a_code_and_shows_recovery_codes_once(signed_in, admin):
 
 @pytest.mark.parametrize("code", ["", "000000", "not a code"])
 def test_a_code_that_does_not_fit_is_told_so(signed_in, admin, code):
-    page = signed_in.submit("/account/second-factor", {"code": code})
+    page = signed_in.submit("/account/second-factor", {"code": code, "password": PASSWORD})
     assert (page.status_code, "field-error" in page.text) == (422, True)
+    assert not db.session.get(User, admin.id).has_second_factor
+
+
+@pytest.mark.parametrize("password", ["", "not mine"])
+def test_an_unattended_session_sets_none(signed_in, admin, password):
+    secret = re.search(r'data-copy="([A-Z2-7]{32})"', signed_in.get("/account/second-factor").text)[1]
+    fields = {"code": pyotp.TOTP(secret).at(clock.now()), "password": password}
+    assert signed_in.submit("/account/second-factor", fields).status_code == 422
     assert not db.session.get(User, admin.id).has_second_factor
 
 

@@ -54,6 +54,14 @@ def test_the_same_key_answers_the_first_outcome(shop: Shop, simulator, paid, sec
     assert cancelled(simulator, paid) == 5_000
 
 
+def test_a_key_of_another_payment_is_no_success(shop: Shop, simulator, paid):
+    other = simulator.make_payment(total=9_000)["id"]
+    cancel(shop, paid, "key-0004")
+    answer = cancel(shop, other, "key-0004")
+    assert (answer.status_code, problem_of(answer)) == (409, "key-reused")
+    assert cancelled(simulator, other) == 0
+
+
 def test_twenty_at_once_with_one_key_are_one_refund(app, shop: Shop, simulator, paid):
     db.session.commit()
     answers = []

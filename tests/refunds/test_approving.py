@@ -477,3 +477,16 @@ def test_a_rule_that_stops_it_since_keeps_a_refund_waiting(
             approve_refund(wish.intent, by=super_admin)
     db.session.rollback()
     assert get_refund(wish.intent).status == RefundStatus.AWAITING_APPROVAL
+
+
+def test_parts_of_a_payment_count_together(simulator: Any, admin: User, super_admin: User) -> None:
+    make_user(role="super_admin", email="another-owner@example.com")
+    settings.change({"refund_approval_threshold": {"KRW": 5_000}}, by=super_admin)
+    payment = make_payment(simulator, total=20_000)
+    statuses = []
+    for _part in range(3):
+        wish = make_wish(payment, 2_000)
+        request_refund(payment.payment_id, wish, by=admin)
+        statuses.append(get_refund(wish.intent).status)
+        db.session.refresh(payment)
+    assert statuses == [RefundStatus.SUCCEEDED, RefundStatus.SUCCEEDED, RefundStatus.AWAITING_APPROVAL]
