@@ -189,7 +189,9 @@ def test_the_database_refuses_impossible_balances(app: Flask, columns: dict[str,
 
 def test_updated_at_is_kept_by_the_database(app: Flask) -> None:
     insert_payment(payment_id="touched")
+    long_ago = {"sqlite": "2020-01-01 00:00:00.000000+00:00"}.get(db.engine.dialect.name, "2020-01-01Z")
     with db.engine.begin() as connection:
+        connection.execute(text("UPDATE payments SET updated_at = :moment"), {"moment": long_ago})
         before = connection.execute(text("SELECT updated_at FROM payments")).scalar_one()
     with db.engine.begin() as connection:
         connection.execute(text("UPDATE payments SET status = 'CANCELLED'"))
