@@ -100,6 +100,14 @@ def test_what_is_left_can_be_refunded_meanwhile(simulator: Any, admin: User, thr
         request_refund(payment.payment_id, make_wish(payment, 1), by=admin)
 
 
+def test_all_that_is_left_can_be_refunded_meanwhile(simulator: Any, admin: User, threshold: None) -> None:
+    payment, _wish = wait(simulator, admin)
+    rest = make_wish(payment)
+    assert type(rest.amount) is int  # PostgreSQL adds up amounts to a decimal, which no request can carry
+    request_refund(payment.payment_id, rest, by=admin)
+    assert get_refund(rest.intent).status == RefundStatus.SUCCEEDED
+
+
 def test_an_approved_refund_is_sent_with_portones_balance_of_that_moment(
     simulator: Any, admin: User, super_admin: User, threshold: None
 ) -> None:
