@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CTE, ColumnElement, Select, func, select
-from sqlalchemy.orm import load_only
 
 from app.database import no_longer_than
 from app.extensions import db
@@ -28,7 +27,8 @@ __all__ = [
 ]
 
 #: The columns a row of the list shows.
-_SHOWN = (
+_SHOWN: tuple[Any, ...] = (
+    Payment.id,
     Payment.payment_id,
     Payment.transaction_id,
     Payment.status,
@@ -83,13 +83,14 @@ FEW = 300
 
 @dataclass(frozen=True, slots=True)
 class PaymentList:
-    """A page of payments. `total` counts all of them as `capped_count` does; None where that is not worth it.
+    """A page of payments, as rows of the columns that are shown.
 
-    `found_in` names the fields in which each row (by id) holds what was searched for. A list that
-    `is_partial` looked through the newest `LOOKED_THROUGH` payments only.
+    `total` counts all of them as `capped_count` does; None where that is not worth it. `found_in` names the
+    fields in which each row (by id) holds what was searched for. A list that `is_partial` looked through the
+    newest `LOOKED_THROUGH` payments only.
     """
 
-    page: Page[Payment]
+    page: Page[Any]
     total: int | None
     found_in: Mapping[UUID, list[str]]
     is_partial: bool
@@ -128,7 +129,7 @@ def _is_partial(text: TextQuery) -> bool:
     return text.is_needle and not text.is_indexed
 
 
-def _find_page(filters: PaymentFilters, at: Position) -> tuple[Page[Payment], int | None]:
+def _find_page(filters: PaymentFilters, at: Position) -> tuple[Page[Any], int | None]:
     text = filters.text
     if text.is_blank:
         conditions = filters.conditions(Payment)
@@ -143,7 +144,7 @@ def _find_page(filters: PaymentFilters, at: Position) -> tuple[Page[Payment], in
     return page, _count_confirmed(filters) if at.is_start else None
 
 
-def _by_time(filters: PaymentFilters, at: Position) -> Page[Payment]:
+def _by_time(filters: PaymentFilters, at: Position) -> Page[Any]:
     """A page of what many payments hold, met by years, months and days until the page is full.
 
     A year or month in which nothing holds it costs one look at the index.
@@ -153,7 +154,7 @@ def _by_time(filters: PaymentFilters, at: Position) -> Page[Payment]:
         found += _rows_within(filters, at, stretch, PAGE_SIZE + 1 - len(found))
         if len(found) > PAGE_SIZE:
             break
-    return page_of(found, at, size=PAGE_SIZE)
+    return page_of(found, at, size=PAGE_SIZE, scalars=False)
 
 
 def _stretches(filters: PaymentFilters, at: Position) -> Iterator[tuple[int, ...]]:
@@ -206,24 +207,24 @@ def _count_confirmed(filters: PaymentFilters) -> int | None:
     return capped_count(confirmed)
 
 
-def _rows() -> Select[Payment]:
-    """What a row of the list shows, and nothing more: documents are large."""
-    return select(Payment).options(load_only(*_SHOWN, raiseload=True))
+def _rows() -> Select[Any]:
+    """What a row of the list shows, and nothing more: documents are large, and plain rows quickly made."""
+    return select(*_SHOWN).select_from(Payment)
 
 
 def _page(statement: Select[Any], filters: PaymentFilters, on: Any, at: Position) -> Page[Any]:
     clock = getattr(on, CLOCKS[filters.clock])
     found = list_rows(statement, clock=clock, key=on.id, at=at, size=PAGE_SIZE + 1)
-    return page_of(found, at, size=PAGE_SIZE, scalars=on is Payment)
+    return page_of(found, at, size=PAGE_SIZE, scalars=False)
 
 
 def _collect(
     filters: PaymentFilters, at: Position, candidates: ColumnElement[bool]
-) -> tuple[Page[Payment], int | None]:
+) -> tuple[Page[Any], int | None]:
     """All matches of the text, and how many there are."""
     found = _collect_rows(filters, at, candidates, PAGE_SIZE + 1)
     total = (found[0].total if found else 0) if at.is_start else None
-    return page_of(found, at, size=PAGE_SIZE), total
+    return page_of(found, at, size=PAGE_SIZE, scalars=False), total
 
 
 def _collect_rows(
@@ -247,7 +248,7 @@ def _hits(text: TextQuery, candidates: ColumnElement[bool]) -> CTE:
     )
 
 
-def _walk(filters: PaymentFilters) -> Select[Payment]:
+def _walk(filters: PaymentFilters) -> Select[Any]:
     """The payments by time, each looked at for the text: soon done when many match.
 
     Where no index knows the text, only the newest are looked through.
@@ -272,7 +273,7 @@ def _clock_of(filters: PaymentFilters) -> Any:
     return getattr(Payment, CLOCKS[filters.clock])
 
 
-def _fields_found(payments: Iterable[Payment], text: TextQuery) -> dict[UUID, list[str]]:
+def _fields_found(payments: Iterable[Any], text: TextQuery) -> dict[UUID, list[str]]:
     if not text.words:
         return {}
     rows = select(PaymentSearch.payment_id, PaymentSearch.text)

@@ -51,6 +51,16 @@ class Payment(Identified, Timestamped, Model):
             postgresql_where=text("cancellable_amount <> amount - cancelled_amount AND snapshot IS NOT NULL"),
         ),
         Index("ix_payments_pg_provider_changed_clock_id", "pg_provider", "changed_clock", "id"),
+        # All that totals add up, so that they need not read the rows, which hold documents.
+        Index(
+            "ix_payments_totals",
+            "changed_clock",
+            "status",
+            "currency",
+            "channel_type",
+            "amount",
+            "cancelled_amount",
+        ),
         # Few payments are in another currency or of a test channel; a list of them must not walk through all.
         Index(
             "ix_payments_foreign_currency",

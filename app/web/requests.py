@@ -37,6 +37,11 @@ _HEADERS = {
 _DOT_SEGMENTS = frozenset({".", ".."})
 
 
+def segment_of(payment_id: str) -> str:
+    """A paymentId as it stands in an address."""
+    return f"={payment_id}" if payment_id in _DOT_SEGMENTS else quote(payment_id, safe="")
+
+
 class PaymentIdConverter(BaseConverter):
     """A paymentId in an address: any character there is, percent-encoded, a slash too.
 
@@ -54,8 +59,7 @@ class PaymentIdConverter(BaseConverter):
         return bare if bare in _DOT_SEGMENTS else payment_id
 
     def to_url(self, value: Any) -> str:
-        text = str(value)
-        return f"={text}" if text in _DOT_SEGMENTS else quote(text, safe="")
+        return segment_of(str(value))
 
 
 class RawPath:

@@ -119,8 +119,14 @@ class Asker:
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         started = time.perf_counter()
-        self._connection.request(method, path, body, headers)
-        response = self._connection.getresponse()
+        try:
+            self._connection.request(method, path, body, headers)
+            response = self._connection.getresponse()
+        except (http.client.RemoteDisconnected, ConnectionError):  # idle for too long while others were asked
+            self._connection.close()
+            started = time.perf_counter()
+            self._connection.request(method, path, body, headers)
+            response = self._connection.getresponse()
         text = response.read().decode()
         taken = time.perf_counter() - started
         for cookie in response.headers.get_all("Set-Cookie") or ():
