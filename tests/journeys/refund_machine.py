@@ -135,6 +135,7 @@ class World:
         self.crash = Crash()
         self.silence = "timeout"
         self.made: defaultdict[str, list[str]] = defaultdict(list)
+        self.keys_used: defaultdict[str, set[str]] = defaultdict(set)
         self.leap = timedelta()
         self.secret = simulator.api_secret
         db.session.commit()
@@ -155,7 +156,9 @@ class World:
             from flask import g
 
             cancellation = cancel(payment_id, request, **how)
-            self.made[g.call.idempotency_key.strip('"')].append(cancellation["id"])
+            key = g.call.idempotency_key.strip('"')
+            self.made[key].append(cancellation["id"])
+            self.keys_used[payment_id].add(key)
             return cancellation
 
         monkeypatch.setattr(self.simulator, "cancel", keep_books)
@@ -239,9 +242,27 @@ class RefundMachine(RuleBasedStateMachine):
     def ask_at_once(self, amount: int | None, admin: int) -> Form:
         return self._ask(amount, "at once", admin)
 
-    @rule(target=forms, amount=AMOUNTS, line=st.integers(1, 8))
+    @rule(target=forms, amount=AMOUNTS, line=st.integers(1, 10))
     def ask_and_die(self, amount: int | None, line: int) -> Form:
         return self._ask(amount, "die", 0, line)
+
+    @rule(
+        target=forms,
+        amount=AMOUNTS,
+        fault=st.sampled_from(FAULTS["cancel"]),
+        silence=st.sampled_from(["timeout", "unreachable"]),
+        secret_expires=st.booleans(),
+    )
+    def ask_and_it_goes_wrong(
+        self, amount: int | None, fault: str, silence: str, secret_expires: bool
+    ) -> Form:
+        self.simulator.faults.clear()
+        self.something_will_go_wrong(("cancel", fault), 1, silence)
+        form = self._ask(amount, "plain", 0)
+        if secret_expires:
+            self.simulator.api_secret = "another secret"
+            self.recheck(1, 0)
+        return form
 
     @rule(form=forms, way=WAYS, admin=st.integers(0, 1), line=st.integers(1, 8))
     def press_again(self, form: Form, way: str, admin: int, line: int) -> None:
@@ -342,7 +363,9 @@ class RefundMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_intent_was_carried_out_twice(self) -> None:
-        assert all(len(self.world.made[str(refund.id)]) <= 1 for refund in self._refunds())
+        known = {str(refund.id) for refund in self._refunds()}
+        assert all(len(self.world.made[intent]) <= 1 for intent in known)
+        assert all(self.world.keys_used[payment_id] <= known for payment_id in self.payment_ids)
 
     @invariant()
     def nobody_alone_gave_back_what_takes_two(self) -> None:
