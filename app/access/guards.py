@@ -4,11 +4,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import Flask, abort
+from flask import Flask, abort, request
 from flask_login import current_user
 
 from app.access.permissions import Permission, holds
 from app.extensions import login_manager
+from app.web.lists import Listing, get_listing
 
 View = Callable[..., Any]
 
@@ -34,6 +35,14 @@ def require(permission: Permission) -> Callable[[View], View]:
         return guarded
 
     return guard
+
+
+def wanted_listing() -> Listing:
+    """The list that the address names as `list`: a 404 if there is none, a 403 for who may not see it."""
+    listing = get_listing(request.args.get("list", ""))
+    if not can(listing.permission):
+        abort(403)
+    return listing
 
 
 def public(view: View) -> View:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, request, stream_with_context, url_
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
-from app.access.guards import can, require
+from app.access.guards import can, require, wanted_listing
 from app.access.permissions import Permission
 from app.accounts.models import User
 from app.exports import queries, service
@@ -41,14 +41,14 @@ def index() -> Any:
 @require(Permission.EXPORT_CREATE)
 def new() -> Any:
     """What the file will hold, and the question what it is for."""
-    return _form_page(_wanted_listing(), ExportForm())
+    return _form_page(wanted_listing(), ExportForm())
 
 
 @exports.post("/exports/new")
 @require(Permission.EXPORT_CREATE)
 def create() -> Any:
     """Have a worker write the file."""
-    listing = _wanted_listing()
+    listing = wanted_listing()
     form = ExportForm(request.form)
     if not form.validate():
         return _form_page(listing, form, status=422)
@@ -106,13 +106,6 @@ def _page_of(job: Job) -> str | None:
 
 
 describe(KIND, Kind(_l("Export"), url=_page_of))
-
-
-def _wanted_listing() -> Listing:
-    listing = get_listing(request.args.get("list", ""))
-    if not can(listing.permission):
-        abort(403)
-    return listing
 
 
 def _own_export(export_id: UUID) -> Export:

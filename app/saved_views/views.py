@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Blueprint, Flask, abort, redirect, request, url_for
 from flask_login import current_user
 
-from app.access.guards import can, require
+from app.access.guards import can, require, wanted_listing
 from app.access.permissions import Permission
 from app.errors import DomainError
 from app.saved_views import queries, service
@@ -41,14 +41,14 @@ def index() -> Any:
 @require(Permission.VIEW_SAVE)
 def new() -> Any:
     """What is to be kept, and the question under which name."""
-    return _form_page(_wanted_listing(), ViewForm())
+    return _form_page(wanted_listing(), ViewForm())
 
 
 @saved_views.post("/views/new")
 @require(Permission.VIEW_SAVE)
 def create() -> Any:
     """Keep the filters of a list."""
-    listing, form, query = _wanted_listing(), ViewForm(request.form), query_of(request.args)
+    listing, form, query = wanted_listing(), ViewForm(request.form), query_of(request.args)
     if not form.validate():
         return _form_page(listing, form, status=422)
     _refuse_sharing(form)
@@ -133,13 +133,6 @@ def init_app(app: Flask) -> None:
 def _address_of(view: SavedView) -> str:
     """The list, narrowed; without filters it says so, or the default would take its place."""
     return f"{url_for(get_listing(view.list_name).endpoint)}?{view.query or 'view=all'}"
-
-
-def _wanted_listing() -> Listing:
-    listing = get_listing(request.args.get("list", ""))
-    if not can(listing.permission):
-        abort(403)
-    return listing
 
 
 def _managed_view(view_id: UUID) -> SavedView:
