@@ -69,3 +69,8 @@ class BillingKey(Identified, Timestamped, Model):
     )
 
     user: Mapped[User | None] = relationship()
+
+    @property
+    def is_chargeable(self) -> bool:
+        """Whether PortOne still has the key and nobody has switched it off here."""
+        return self.status == "ISSUED" and self.is_active

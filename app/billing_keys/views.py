@@ -10,6 +10,7 @@ from app.access.guards import require
 from app.access.permissions import Permission
 from app.billing_keys import exporting, queries, service
 from app.billing_keys.forms import BillingKeyFilterForm, BillingKeyLookupForm
+from app.billing_keys.panels import panels_of
 from app.portone.errors import PortOneRefused
 from app.web.htmx import render, see_other
 
@@ -59,6 +60,7 @@ def show(billing_key_row_id: UUID) -> Any:
         payments=payments,
         has_more_payments=len(payments) == queries.SHOWN_PAYMENTS,
         entries=queries.timeline_of(row),
+        panels=panels_of(row),
     )
 
 
