@@ -10,7 +10,7 @@ from app.access.guards import require
 from app.access.permissions import Permission
 from app.billing_keys import exporting, queries, service
 from app.billing_keys.forms import BillingKeyFilterForm, BillingKeyLookupForm
-from app.billing_keys.panels import panels_of
+from app.billing_keys.panels import columns_of, panels_of
 from app.portone.errors import PortOneRefused
 from app.web.htmx import render, see_other
 
@@ -68,6 +68,7 @@ def _list_page(lookup: BillingKeyLookupForm, *, status: int = 200) -> Any:
     form = BillingKeyFilterForm(request.args)
     filters = form.filters() if form.validate() else None
     after = request.args.get("after")
+    page = None if filters is None else queries.list_billing_keys(filters, after=after)
     return render(
         "billing_keys/index.html",
         fragment="billing_keys/_rows.html",
@@ -75,7 +76,8 @@ def _list_page(lookup: BillingKeyLookupForm, *, status: int = 200) -> Any:
         form=form,
         lookup=lookup,
         listing=exporting.BILLING_KEYS,
-        page=None if filters is None else queries.list_billing_keys(filters, after=after),
+        page=page,
+        columns=columns_of(page.rows) if page else [],
         count=None if filters is None else queries.count_billing_keys(filters),
         describe=queries.describe,
     )

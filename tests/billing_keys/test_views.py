@@ -1,14 +1,15 @@
 """Billing keys in the browser: found, shown masked, and looked up without entering an address."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
-from app.billing_keys import service
+from app.billing_keys import panels, service
 from app.billing_keys.models import BillingKey
 from app.extensions import db
 from app.portone.payloads import BillingKeyInfo
@@ -138,3 +139,17 @@ def test_a_key_that_does_not_exist_is_not_found(signed_in: Any) -> None:
 @pytest.mark.parametrize("address", ["/billing-keys", "/billing-keys/0190f000-0000-7000-8000-000000000000"])
 def test_nobody_sees_billing_keys_without_a_sign_in(client: Any, address: str) -> None:
     assert client.get(address).headers["Location"].startswith("/login")
+
+
+def test_domains_above_add_columns_to_the_list(signed_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(panels, "_columns", [])
+    store(billing_key_document("billing-key-of-a-card-1111"), billing_key_document("billing-key-number-2222"))
+    asked: list[int] = []
+
+    def failures(rows: Sequence[BillingKey]) -> dict[UUID, str]:
+        asked.append(len(rows))
+        return {row.id: "three in a row" for row in rows if row.key_ending == "2222"}
+
+    panels.contribute_column(panels.ListColumn("Failures", "billing_keys/_value.html", failures))
+    page = signed_in.get("/billing-keys").text
+    assert (page.count("three in a row"), page.count(">Failures<"), asked) == (1, 1, [2])
