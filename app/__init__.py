@@ -161,8 +161,9 @@ def _add_blueprints(app: Flask) -> None:
 
 
 def _teach_search() -> None:
-    """Let the search box of payments know what stands above them: refunds, webhooks, billing keys."""
+    """Let search boxes and timelines know what stands above them: refunds, webhooks, billing keys."""
     import app.billing_keys.finding
+    import app.billing_keys.history
     import app.refunds.finding
     import app.webhooks.finding  # noqa: F401
 

@@ -23,6 +23,8 @@ from sqlalchemy import ColumnElement, delete, func, select, text, update
 
 from app import clock, leases
 from app.alerts import service as alerts
+from app.billing_keys import settling as deletions
+from app.billing_keys.models import BillingKeyDeletion
 from app.bulk_refunds.running import finish_stopped
 from app.bulk_refunds.service import close_forgotten
 from app.database import reading
@@ -123,6 +125,16 @@ def closure_inbox(holder: str) -> Inbox:
     return Inbox("closures", claim)
 
 
+def deletion_inbox(holder: str) -> Inbox:
+    """Billing keys that are being deleted, without an answer so far."""
+
+    def claim() -> list[Task]:
+        claimed = deletions.claim_waiting_deletions(holder=holder, limit=4)
+        return [Task(BillingKeyDeletion, (row_id,), partial(deletions.follow, row_id)) for row_id in claimed]
+
+    return Inbox("deletions", claim)
+
+
 def webhook_inbox(holder: str) -> Inbox:
     """Waiting webhooks, those of one payment together."""
     processor = webhooks.Processor(holder)
@@ -210,7 +222,7 @@ def expire_refunds(_holder: str) -> int:
 
 
 #: In the order of urgency.
-INBOXES = (refund_inbox, closure_inbox, webhook_inbox, job_inbox)
+INBOXES = (refund_inbox, closure_inbox, deletion_inbox, webhook_inbox, job_inbox)
 DUTIES = (
     Duty("payments in motion", 5.0, sync_payments_in_motion),
     Duty("refund accounts", 60.0, account_keeping.erase_old_accounts),

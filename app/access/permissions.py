@@ -36,6 +36,10 @@ class Permission(StrEnum):
     ALERT_TEST = "alert:test"
     CHECK_READ = "check:read"
     BILLING_KEY_READ = "billing_key:read"
+    BILLING_KEY_SYNC = "billing_key:sync"
+    BILLING_KEY_SWITCH = "billing_key:switch"
+    BILLING_KEY_DELETE = "billing_key:delete"
+    BILLING_KEY_REVEAL = "billing_key:reveal"
     DOCS_READ = "docs:read"
     API_TOKEN_MANAGE = "api_token:manage"  # noqa: S105 - no secret
     ADMIN_MANAGE = "admin:manage"
@@ -50,13 +54,15 @@ class Permission(StrEnum):
     SETTINGS_MANAGE = "settings:manage"
 
 
-#: What a super admin alone holds by role: people, what tells of them, what holds for everybody, and what
-#: goes past a rule or a mask.
+#: What a super admin alone holds by role: people, what tells of them, what holds for everybody, what goes
+#: past a rule or a mask, and what can never be undone.
 _OWNERS = frozenset(
     {
         Permission.ADMIN_MANAGE,
         Permission.API_TOKEN_MANAGE,
         Permission.AUDIT_READ,
+        Permission.BILLING_KEY_DELETE,
+        Permission.BILLING_KEY_REVEAL,
         Permission.EXPORT_READ_ALL,
         Permission.EXPORT_UNMASKED,
         Permission.REFUND_OVERRIDE,

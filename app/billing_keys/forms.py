@@ -1,12 +1,19 @@
-"""The filters of the list of billing keys, and the box that a whole key is pasted into."""
+"""The filters of the list of billing keys, and the forms of what can be done with one."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import wtforms
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms.validators import Length
+from wtforms.validators import Length, ValidationError
 
+from app.billing_keys.deleting import Wish
+from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import BillingKeyFilters
+from app.billing_keys.stopping import StoppingSchedule, ids_of
+from app.database import new_id
 from app.web.forms import Form, Required
 from app.web.labels import choices_of, label_of
 
@@ -48,3 +55,87 @@ class BillingKeyLookupForm(Form):
     billing_key = wtforms.StringField(
         _l("Whole billing key"), validators=[Required(), Length(max=500, message=_TOO_LONG)]
     )
+
+
+class RevealForm(Form):
+    """Why somebody wants to see a whole key."""
+
+    reason = wtforms.StringField(
+        _l("Reason to see it"),
+        validators=[
+            Required(_l("Write why you need the key; the audit trail keeps it.")),
+            Length(max=200, message=_l("A note has 200 characters at most.")),
+        ],
+    )
+
+
+class SwitchForm(Form):
+    """A switch, and how it is to stand; saying it again changes nothing."""
+
+    on = wtforms.RadioField(choices=[wtforms.SelectChoice("1"), wtforms.SelectChoice("0")])
+
+    @property
+    def is_on(self) -> bool:
+        """How the switch is to stand."""
+        return bool(self.on.data == "1")
+
+
+class DeletionForm(Form):
+    """Why a key is to be deleted, on whose wish, and the end of the key typed as a proof of meaning it.
+
+    `schedule` holds the ids of the scheduled payments that the page has shown, and which stop.
+    """
+
+    intent = wtforms.HiddenField()
+    schedule = wtforms.SelectMultipleField(choices=[], validate_choice=False)
+    reason = wtforms.StringField(
+        _l("Reason"),
+        validators=[
+            Required(_l("Write why the key is deleted; PortOne, the PG and the audit trail keep it.")),
+            Length(max=200, message=_l("A note has 200 characters at most.")),
+        ],
+    )
+    requester = wtforms.RadioField(
+        _l("On whose wish"),
+        choices=[
+            wtforms.SelectChoice("ADMIN", _l("The store's (ADMIN)")),
+            wtforms.SelectChoice("CUSTOMER", _l("The customer's (CUSTOMER)")),
+        ],
+        default="ADMIN",
+        filters=[lambda chosen: chosen or "ADMIN"],
+    )
+    confirmation = wtforms.StringField(_l("Type it to confirm"))
+
+    def __init__(self, formdata: Any = None, *, row: BillingKey, **values: Any) -> None:
+        super().__init__(formdata, **values)
+        self.expected = text_to_type(row)
+        self.confirmation.render_kw = {"placeholder": self.expected}
+
+    def validate_confirmation(self, field: wtforms.Field) -> None:
+        """What was typed is the end of this very key."""
+        if (field.data or "").casefold() != self.expected.casefold():
+            raise ValidationError(_("Type “%(text)s” here to confirm.", text=self.expected))
+
+    @property
+    def intent_id(self) -> UUID:
+        """The id that was made with the form; a new one where it has none that can be used."""
+        try:
+            return UUID(self.intent.data or "")
+        except ValueError:
+            return new_id()
+
+    def wish(self) -> Wish:
+        """What the form asks for."""
+        seen = frozenset(self.schedule.data or ())
+        return Wish(self.intent_id, self.reason.data, self.requester.data, schedule_ids=seen)
+
+    def begin_again(self, schedules: Sequence[StoppingSchedule] | None) -> None:
+        """Make it the form of another deletion, over these schedules where they are known."""
+        self.intent.data = str(new_id())
+        if schedules is not None:
+            self.schedule.data = ids_of(schedules)
+
+
+def text_to_type(row: BillingKey) -> str:
+    """What is typed to confirm the deletion of a key: its end, or that of our number for it."""
+    return row.key_ending or str(row.id)[-4:]

@@ -23,13 +23,13 @@ class Panel:
 class ListColumn:
     """A column of the list: `values` answers {row id: value} for the keys of one page, in one go.
 
-    `template` is included for each key that has a value, and finds it under the name `value`; a key without
-    one has an empty cell.
+    A value is shown as text, or by `template`, which is included and finds it under the name `value`. A key
+    without one has an empty cell.
     """
 
     heading: Any
-    template: str
     values: Callable[[Sequence[BillingKey]], Mapping[UUID, Any]]
+    template: str | None = None
 
 
 Contributor = Callable[[BillingKey], Panel | None]

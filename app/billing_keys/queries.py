@@ -1,6 +1,7 @@
 """Billing keys to show: the list, one key, its payments, and its events."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from app.extensions import db
 from app.payments.changes import FieldChange
 from app.payments.models import Payment
 from app.payments.timeline import Entry
+from app.portone.values import mapping, text
 from app.web.labels import label_of
 from app.web.pagination import Page, capped_count, list_page
 
@@ -104,13 +106,42 @@ def timeline_of(row: BillingKey) -> list[Entry]:
 def describe(row: BillingKey) -> str:
     """What the key charges, in words: the wallet, card company or bank, and the masked number."""
     method = _first_method(row)
+    inner = mapping(method, "method") or {}
     known = (
         _name("easy_pay", method.get("provider")),
         _name("card_company", row.card_company),
-        _name("bank", method.get("bank")),
+        _name("bank", method.get("bank") or inner.get("bank")),
         row.method_summary,
     )
     return " · ".join(part for part in known if part)
+
+
+@dataclass(frozen=True, slots=True)
+class IssueChannel:
+    """A channel a key was issued over; of one that failed, what its PG said."""
+
+    name: str
+    pg_provider: str | None
+    is_issued: bool
+    said: str
+
+
+def channels_of(row: BillingKey) -> list[IssueChannel]:
+    """The channels of a key that PortOne issued over several; empty for a key over one."""
+    answers = (row.snapshot or {}).get("pgBillingKeyIssueResponses")
+    told = [answer for answer in answers if isinstance(answer, dict)] if isinstance(answers, list) else []
+    return [_issue_channel(answer) for answer in told] if len(told) > 1 else []
+
+
+def _issue_channel(answer: dict[str, Any]) -> IssueChannel:
+    channel, failure = mapping(answer, "channel") or {}, mapping(answer, "failure") or {}
+    said = (text(failure, "pgMessage") or text(failure, "message"), text(failure, "pgCode"))
+    return IssueChannel(
+        name=text(channel, "name") or "",
+        pg_provider=text(channel, "pgProvider"),
+        is_issued=answer.get("type") == "ISSUED",
+        said=" ".join(part for part in said if part),
+    )
 
 
 def words_of_changes(fields: Mapping[str, Sequence[Any]]) -> list[FieldChange]:

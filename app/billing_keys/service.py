@@ -13,7 +13,10 @@ from sqlalchemy import func, or_, select, update
 
 from app import clock
 from app.accounts.customers import know_customers
-from app.billing_keys.models import BillingKey
+from app.accounts.models import User
+from app.audit import service as audit
+from app.billing_keys.models import DELETED, BillingKey
+from app.billing_keys.sealing import open_key
 from app.database import begin_writing, insert_into, lock, new_id
 from app.encryption import masked, vault
 from app.extensions import db, portone
@@ -22,8 +25,6 @@ from app.portone.payloads import BillingKeyInfo, Method
 
 #: What PortOne's billing keys begin with.
 PREFIX = "billing-key-"
-
-DELETED = "DELETED"
 
 #: How many billing keys `sync_billing_keys` asks for at once.
 PAGE_SIZE = 100
@@ -80,6 +81,18 @@ def sync_billing_keys(on_progress: Progress | None = None) -> tuple[int, int]:
     return read, changed
 
 
+def refresh_billing_key(row_id: UUID, *, by: User) -> Change:
+    """Read a key of ours again, because a person wants to know. Commits.
+
+    Raises NoResultFound, KeyUnreadable, PortOneRefused and PortOneUncertain.
+    """
+    change = sync_billing_key(open_key(db.session.get_one(BillingKey, row_id)))
+    facts = {"changes": change.fields} if change.fields else None
+    audit.record("billing_key.refreshed", "billing_key", row_id, by=by, facts=facts)
+    db.session.commit()
+    return change
+
+
 def store_billing_key(known: BillingKeyInfo, *, read_at: datetime) -> Change:
     """Write what PortOne reported of a billing key, in the caller's transaction.
 
@@ -91,11 +104,23 @@ def store_billing_key(known: BillingKeyInfo, *, read_at: datetime) -> Change:
     if not is_new and _is_outdated(row, known, read_at):
         return Change(row_id, is_outdated=True)
     before = dict.fromkeys(_TOLD) if is_new else {name: getattr(row, name) for name in _TOLD}
-    for name, value in _values_of(known, read_at).items():
+    values = _values_of(known, read_at)
+    if row.is_default and values["user_id"] != row.user_id:  # the other customer may have a default already
+        row.is_default = False
+    for name, value in values.items():
         setattr(row, name, value)
+    if row.status == DELETED:
+        retire(row)
     row.last_used_at = _latest(row.last_used_at, _last_payment_at(row.billing_key))
     told = {name: [before[name], getattr(row, name)] for name in _TOLD}
     return Change(row_id, is_new, fields={name: pair for name, pair in told.items() if pair[0] != pair[1]})
+
+
+def retire(row: BillingKey, deleted_at: datetime | None = None) -> None:
+    """Make a key, locked by the caller, one that PortOne has deleted: nobody's default, and off for good."""
+    row.status = DELETED
+    row.is_active = row.is_default = False
+    row.deleted_at = row.deleted_at or deleted_at or clock.now()
 
 
 def record_use(billing_key: str, paid_at: datetime) -> None:
@@ -162,7 +187,6 @@ def _values_of(known: BillingKeyInfo, read_at: datetime) -> dict[str, Any]:
     method = known.methods[0] if known.methods else None
     return {
         "status": _fit("status", known.status),
-        "is_active": known.status != DELETED,
         "user_id": know_customers({known.customer.id: known.customer.name}).get(known.customer.id or ""),
         "customer_name": known.customer.name,
         "method": _fit("method", method.code if method else None),

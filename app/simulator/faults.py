@@ -13,6 +13,7 @@ Faults of calls to the API (`endpoint` is the name of the call, or `*`):
 - `trickles`: the work is done, and the answer comes byte by byte over `seconds`
 - `broken_json`: the work is done, and the answer is cut off in the middle
 - `pg_refuses`: 502 PG_PROVIDER with `pg_code` and `pg_message`
+- `channels_refuse`: 502 CHANNEL_SPECIFIC, where one channel of several did its part and two did not
 - `requested`, `requested_then_failed`: `cancel` answers REQUESTED, and later succeeds or fails
 - `failed`: `cancel` answers 200 with a FAILED cancellation
 
@@ -69,6 +70,7 @@ CALL_FAULTS = frozenset(
         "trickles",
         "broken_json",
         "pg_refuses",
+        "channels_refuse",
     }
 )
 CANCEL_FAULTS = frozenset({"requested", "requested_then_failed", "failed"})

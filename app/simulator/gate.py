@@ -10,7 +10,7 @@ from app import clock
 from app.simulator import idempotency
 from app.simulator.faults import Call
 from app.simulator.idempotency import KeptAnswer
-from app.simulator.problems import Problem, pg_refusal
+from app.simulator.problems import Problem, channels_refusal, pg_refusal
 from app.simulator.simulator import Simulator
 from app.simulator.wire import SILENCE
 
@@ -129,4 +129,6 @@ def _fault_within_work() -> Response | None:
         current_simulator().faults.hold(g.fault.seconds)
     if fault == "pg_refuses":
         raise pg_refusal(g.fault.pg_code, g.fault.pg_message)
+    if fault == "channels_refuse":
+        raise channels_refusal(g.fault.pg_code, g.fault.pg_message)
     return None

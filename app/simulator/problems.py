@@ -53,13 +53,14 @@ KNOWN_PROBLEMS: dict[str, tuple[int, str]] = {
     "PAYMENT_SCHEDULE_ALREADY_EXISTS": (409, "결제 예약건이 이미 존재하는 경우"),
     "IDEMPOTENCY_OUTSTANDING_REQUEST": (409, "동일한 멱등 키의 요청이 처리 중인 경우"),
     "PG_PROVIDER": (502, "PG사에서 오류를 전달한 경우"),
+    "CHANNEL_SPECIFIC": (502, "여러 채널을 지정한 요청에서, 채널 각각에서 오류가 발생한 경우"),
 }
 
 
 class Problem(Exception):
     """A refusal as PortOne words it; `kind` is the `type` of its body."""
 
-    def __init__(self, kind: str, detail: str | None = None, **extra: str) -> None:
+    def __init__(self, kind: str, detail: str | None = None, **extra: Any) -> None:
         self.kind = kind
         self.status, message = KNOWN_PROBLEMS[kind]
         self.message = f"{message}: {detail}" if detail else message
@@ -74,3 +75,17 @@ class Problem(Exception):
 def pg_refusal(pg_code: str, pg_message: str) -> Problem:
     """The gateway said no: a business answer with status 502, not a broken proxy."""
     return Problem("PG_PROVIDER", pgCode=pg_code, pgMessage=pg_message)
+
+
+def channels_refusal(pg_code: str, pg_message: str) -> Problem:
+    """Of three channels one has done its part, one was refused by its PG, and one saw a bad value."""
+    shop = (("토스페이먼츠 일반결제", "TOSSPAYMENTS"), ("KCP 일반", "KCP_V2"), ("나이스 일반결제", "NICE_V2"))
+    done, refused, unreadable = (
+        {"type": "LIVE", "id": f"channel-id-{pg}", "key": f"channel-key-{pg}", "name": name, "pgProvider": pg}
+        for name, pg in shop
+    )
+    failures = [
+        {"type": "PG_PROVIDER", "channel": refused, "pgCode": pg_code, "pgMessage": pg_message},
+        {"type": "INVALID_REQUEST", "channel": unreadable, "message": KNOWN_PROBLEMS["INVALID_REQUEST"][1]},
+    ]
+    return Problem("CHANNEL_SPECIFIC", failures=failures, succeededChannels=[done])

@@ -150,6 +150,6 @@ def test_domains_above_add_columns_to_the_list(signed_in: Any, monkeypatch: pyte
         asked.append(len(rows))
         return {row.id: "three in a row" for row in rows if row.key_ending == "2222"}
 
-    panels.contribute_column(panels.ListColumn("Failures", "billing_keys/_value.html", failures))
+    panels.contribute_column(panels.ListColumn("Failures", failures))
     page = signed_in.get("/billing-keys").text
     assert (page.count("three in a row"), page.count(">Failures<"), asked) == (1, 1, [2])
