@@ -119,6 +119,7 @@ def _add_blueprints(app: Flask) -> None:
     from app.audit import views as audit
     from app.billing_keys import views as billing_keys
     from app.bulk_refunds import views as bulk_refunds
+    from app.charges import views as charges
     from app.checks import views as checks
     from app.exports import views as exports
     from app.jobs import views as jobs
@@ -147,6 +148,7 @@ def _add_blueprints(app: Flask) -> None:
         endpoint.endpoint,
         webhooks,
         billing_keys.billing_keys,
+        charges.charges,
         api.endpoint,
         api_pages.pages,
         exports.exports,
@@ -164,6 +166,7 @@ def _teach_search() -> None:
     """Let search boxes and timelines know what stands above them: refunds, webhooks, billing keys."""
     import app.billing_keys.finding
     import app.billing_keys.history
+    import app.charges.finding
     import app.refunds.finding
     import app.webhooks.finding  # noqa: F401
 

@@ -27,6 +27,10 @@ from app.billing_keys import settling as deletions
 from app.billing_keys.models import BillingKeyDeletion
 from app.bulk_refunds.running import finish_stopped
 from app.bulk_refunds.service import close_forgotten
+from app.charges import approving as charge_approving
+from app.charges import service as charges
+from app.charges import settling as charge_settling
+from app.charges.models import Charge
 from app.database import reading
 from app.exports import service as exports
 from app.extensions import db
@@ -113,6 +117,17 @@ def refund_inbox(holder: str) -> Inbox:
         return [Task(Refund, (refund_id,), partial(settling.follow, refund_id)) for refund_id in claimed]
 
     return Inbox("refunds", claim)
+
+
+def charge_inbox(holder: str) -> Inbox:
+    """Charges whose outcome is still to come, and which are due to be looked at."""
+
+    def claim() -> list[Task]:
+        claimed = charges.claim_waiting_charges(holder=holder, limit=16)
+        follow = charge_settling.follow
+        return [Task(Charge, (charge_id,), partial(follow, charge_id)) for charge_id in claimed]
+
+    return Inbox("charges", claim)
 
 
 def closure_inbox(holder: str) -> Inbox:
@@ -221,8 +236,20 @@ def expire_refunds(_holder: str) -> int:
     return approving.expire_waiting()
 
 
+def expire_charges(_holder: str) -> int:
+    """Reject charges that waited too long for a second person; answers how many."""
+    return charge_approving.expire_waiting()
+
+
+def read_charged_payments(holder: str) -> int:
+    """Read payments of charges that are missing here; answers how many. One worker at a time."""
+    if not leases.hold("charged payments", holder=holder, seconds=2 * BEAT_SECONDS):
+        return 0
+    return charge_settling.read_missing_payments()
+
+
 #: In the order of urgency.
-INBOXES = (refund_inbox, closure_inbox, deletion_inbox, webhook_inbox, job_inbox)
+INBOXES = (refund_inbox, charge_inbox, closure_inbox, deletion_inbox, webhook_inbox, job_inbox)
 DUTIES = (
     Duty("payments in motion", 5.0, sync_payments_in_motion),
     Duty("refund accounts", 60.0, account_keeping.erase_old_accounts),
@@ -232,6 +259,8 @@ DUTIES = (
     Duty("alerts", 15.0, alerts.watch),
     Duty("old webhooks", 60.0, retention.forget_old_contents),
     Duty("refunds that waited too long", 10.0, expire_refunds),
+    Duty("charges that waited too long", 10.0, expire_charges),
+    Duty("charged payments", 15.0, read_charged_payments),
 )
 
 

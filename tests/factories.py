@@ -4,6 +4,10 @@ from typing import Any
 
 from app.accounts.models import User
 from app.accounts.passwords import hash_password
+from app.billing_keys.models import BillingKey
+from app.billing_keys.queries import get_billing_key
+from app.billing_keys.service import sync_billing_key
+from app.charges.service import Wish as ChargeWish
 from app.database import new_id
 from app.extensions import db
 from app.payments.models import Payment
@@ -46,3 +50,15 @@ def make_wish(payment: Payment, amount: int | None = None, **values: Any) -> Wis
         "account": ACCOUNT if rules.needs_account(payment) else None,
     }
     return Wish(**(defaults | values))
+
+
+def make_billing_key(simulator: Any, **wishes: Any) -> BillingKey:
+    """A billing key at PortOne's double, and our copy of it; the wishes are those of `open_billing_key`."""
+    document = simulator.make_billing_key(**wishes)
+    return get_billing_key(sync_billing_key(document["billingKey"]).row_id)
+
+
+def make_charge_wish(amount: int = 19_900, **values: Any) -> ChargeWish:
+    """The wish to charge `amount` won."""
+    defaults: dict[str, Any] = {"intent": new_id(), "currency": "KRW", "order_name": "정기구독 7월분"}
+    return ChargeWish(amount=amount, **(defaults | values))

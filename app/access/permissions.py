@@ -40,6 +40,10 @@ class Permission(StrEnum):
     BILLING_KEY_SWITCH = "billing_key:switch"
     BILLING_KEY_DELETE = "billing_key:delete"
     BILLING_KEY_REVEAL = "billing_key:reveal"
+    CHARGE_READ = "charge:read"
+    CHARGE_CREATE = "charge:create"
+    CHARGE_RECHECK = "charge:recheck"
+    CHARGE_APPROVE = "charge:approve"
     DOCS_READ = "docs:read"
     API_TOKEN_MANAGE = "api_token:manage"  # noqa: S105 - no secret
     ADMIN_MANAGE = "admin:manage"
@@ -69,6 +73,7 @@ _OWNERS = frozenset(
         Permission.REFUND_REVEAL_ACCOUNT,
         Permission.VIEW_MANAGE,
         Permission.REFUND_APPROVE,
+        Permission.CHARGE_APPROVE,
         Permission.SETTINGS_MANAGE,
     }
 )
@@ -83,7 +88,7 @@ HELD_BY: dict[Role, frozenset[Permission]] = {
 }
 
 #: What one admin may be given beyond the role; no other word in `users.grants` counts.
-GRANTABLE = frozenset({Permission.REFUND_APPROVE})
+GRANTABLE = frozenset({Permission.REFUND_APPROVE, Permission.CHARGE_APPROVE})
 
 
 class Holder(Protocol):

@@ -1,1 +1,1 @@
-"""The second person, limits, and proving again who one is: for refunds, and for charges later."""
+"""The second person, limits, and proving again who one is: for refunds and charges alike."""

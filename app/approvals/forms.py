@@ -10,6 +10,7 @@ from wtforms.fields.choices import SelectChoice
 
 from app.access.permissions import Role
 from app.approvals import queries
+from app.approvals.queries import Kind
 from app.web.forms import Form
 
 
@@ -23,13 +24,13 @@ class ApproversForm(Form):
     )
     seen = wtforms.HiddenField()
 
-    def __init__(self, formdata: Any = None, **values: Any) -> None:
+    def __init__(self, formdata: Any = None, *, kind: Kind = Kind.REFUND, **values: Any) -> None:
         people = queries.list_admins()
-        approvers = queries.list_approvers()
+        approvers = queries.list_approvers(kind)
         admins = [person for person in people if person.role == Role.ADMIN]
         chosen = [str(person.id) for person in approvers if person.role == Role.ADMIN]
         self.super_admins = [person for person in people if person.role == Role.SUPER_ADMIN]
-        seen = queries.mark_of_approvers()
+        seen = queries.mark_of_approvers(kind)
         super().__init__(formdata, data={"approvers": chosen, "seen": seen}, **values)
         self.approvers.choices = [
             SelectChoice(str(person.id), person.name or person.email or "") for person in admins

@@ -18,10 +18,14 @@ class Kind(StrEnum):
     """What moves money and may need a second person; each has its settings, named after it."""
 
     REFUND = "refund"
+    CHARGE = "charge"
 
 
 #: The permission with which a second person decides.
-APPROVES: Mapping[Kind, Permission] = {Kind.REFUND: Permission.REFUND_APPROVE}
+APPROVES: Mapping[Kind, Permission] = {
+    Kind.REFUND: Permission.REFUND_APPROVE,
+    Kind.CHARGE: Permission.CHARGE_APPROVE,
+}
 
 
 def threshold_of(kind: Kind) -> str:

@@ -1,11 +1,13 @@
 """Who may move how much, who decides beside them, and the proof of who they are."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 
 from app.access.permissions import Permission, Role
@@ -45,14 +47,17 @@ class Proof:
     method: str = "password"
 
 
+_ABOVE: Mapping[Kind, Any] = {
+    Kind.REFUND: _l("Your role may refund %(most)s at most at once. Ask somebody with more."),
+    Kind.CHARGE: _l("Your role may charge %(most)s at most at once. Ask somebody with more."),
+}
+
+
 def refuse_above_limit(person: User, amount: int, currency: str, kind: Kind = Kind.REFUND) -> None:
     """Raise `AboveLimit` where the person's role may not move as much at once."""
     limit = queries.find_limit(person, currency, kind)
     if limit is not None and amount > limit:
-        most = money(limit, currency)
-        raise AboveLimit(
-            _("Your role may refund %(most)s at most at once. Ask somebody with more.", most=most)
-        )
+        raise AboveLimit(str(_ABOVE[kind]) % {"most": money(limit, currency)})
 
 
 def refuse_unproven(
@@ -139,16 +144,19 @@ def find_too_few(approvers: Sequence[User]) -> str | None:
         return None
     who = ", ".join(person.name or person.email or "" for person in approvers) or _("nobody")
     sentence = _(
-        "A threshold needs two people who may approve, since nobody approves their own refund. It would be: "
-        "%(who)s. Let somebody else approve first, or clear the threshold.",
+        "A threshold needs two people who may approve, since nobody approves what they asked for. It would "
+        "be: %(who)s. Let somebody else approve first, or clear the threshold.",
         who=who,
     )
     return str(sentence)
 
 
-@refuses(queries.threshold_of(Kind.REFUND))
-def _refuse_threshold_without_approvers(value: Any, _values: Any) -> str | None:
-    return find_too_few(queries.list_approvers()) if value else None
+def _refuse_threshold_without_approvers(kind: Kind, value: Any, _values: Any) -> str | None:
+    return find_too_few(queries.list_approvers(kind)) if value else None
+
+
+for _kind in Kind:
+    refuses(queries.threshold_of(_kind))(partial(_refuse_threshold_without_approvers, _kind))
 
 
 def _keep_enough(person: User, role: Role | None) -> None:

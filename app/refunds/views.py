@@ -11,15 +11,10 @@ from flask_login import current_user
 
 from app.access.guards import can, require
 from app.access.permissions import Permission
-from app.accounts.service import SignInRefused, SignInThrottled
+from app.accounts.service import SignInRefused
 from app.approvals import queries as approvals
-from app.approvals.service import (
-    ApprovalRefused,
-    Proof,
-    ProofMissing,
-    confirm_identity,
-    refuse_above_limit,
-)
+from app.approvals.proving import asking_to_wait, prove, words_about
+from app.approvals.service import ApprovalRefused, ProofMissing, refuse_above_limit
 from app.database import new_id
 from app.errors import DomainError
 from app.payments.actions import action
@@ -162,7 +157,7 @@ def approve(refund_id: UUID) -> Any:
     if not form.validate():
         return _refund_page(refund, form, status=422)
     try:
-        proof = _prove(refund.amount, refund.payment.currency)
+        proof = prove(refund.amount, refund.payment.currency)
         approving.approve_refund(refund_id, by=current_user, note=form.note.data or "", proof=proof)
     except (ProofMissing, SignInRefused) as refusal:
         return _refund_page(queries.get_refund(refund_id), form, status=refusal.status, unproven=refusal)
@@ -257,19 +252,11 @@ def _review_or_carry_out(payment: Payment, form: RefundForm) -> Any:
         service.rules_set_aside(payment, wish, current_user)
         return _review_page(payment, form, wish)
     try:
-        proof = _prove(wish.amount, payment.currency)
+        proof = prove(wish.amount, payment.currency)
         service.request_refund(payment.payment_id, wish, by=current_user, proof=proof)
     except (ProofMissing, SignInRefused) as refusal:
         return _review_page(payment, form, wish, unproven=refusal)
     return see_other(url_for("refunds.show", refund_id=wish.intent))
-
-
-def _prove(amount: int, currency: str) -> Proof | None:
-    """The proof that an amount asks for, by the password sent along; it goes no further than here."""
-    if not approvals.needs_proof(amount, currency):
-        return None
-    address = (request.remote_addr or "")[:45]
-    return confirm_identity(current_user, request.form.get("password", ""), address=address)
 
 
 def _review_page(
@@ -288,22 +275,9 @@ def _review_page(
         needs_approval=approvals.needs_second_person(
             wish.amount + queries.sum_without_approval(payment), payment.currency
         ),
-        unproven=_words_about(unproven),
+        unproven=words_about(unproven),
     )
-    return _asking_to_wait(response, unproven)
-
-
-def _words_about(unproven: DomainError | None) -> str | None:
-    """What is wrong with a password; which e-mail it belongs to is no question here."""
-    if isinstance(unproven, SignInRefused) and not isinstance(unproven, SignInThrottled):
-        return str(_("This is not your password."))
-    return unproven.message if unproven else None
-
-
-def _asking_to_wait(response: Any, unproven: DomainError | None) -> Any:
-    if isinstance(unproven, SignInThrottled):
-        response.headers["Retry-After"] = str(unproven.retry_after)
-    return response
+    return asking_to_wait(response, unproven)
 
 
 def _refund_page(
@@ -328,9 +302,9 @@ def _refund_page(
         form=form,
         decision=decision_for(refund, current_user),
         refusal=refusal,
-        unproven=_words_about(unproven),
+        unproven=words_about(unproven),
     )
-    return _asking_to_wait(response, unproven)
+    return asking_to_wait(response, unproven)
 
 
 def _form_again(payment_id: str, refusal: DomainError) -> Any:

@@ -41,6 +41,14 @@ _LABELS: dict[str, dict[str, Label]] = {
         "failed": Label(_l("Refund failed"), "bad", "x-circle-fill"),
         "rejected": Label(_l("Rejected"), "plain", "slash-circle"),
     },
+    "charge_status": {
+        "awaiting_approval": Label(_l("Awaiting approval"), "wait", "person-check"),
+        "sending": Label(_l("Sending"), "calm", "send"),
+        "uncertain": Label(_l("Outcome to be confirmed"), "bad", "question-circle-fill"),
+        "succeeded": Label(_l("Charged"), "good", "check-circle-fill"),
+        "failed": Label(_l("Charge failed"), "bad", "x-circle-fill"),
+        "rejected": Label(_l("Rejected"), "plain", "slash-circle"),
+    },
     "cancellation_status": {
         "REQUESTED": Label(_l("Cancellation in progress"), "wait", "hourglass-split"),
         "SUCCEEDED": Label(_l("Cancelled"), "back", "arrow-counterclockwise"),

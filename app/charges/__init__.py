@@ -1,0 +1,1 @@
+"""Taking money once, now, from a billing key."""
