@@ -3,6 +3,7 @@
 from operator import attrgetter
 from typing import Any
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select
 
@@ -26,6 +27,7 @@ _READ = (
     BillingKey.card_number,
     BillingKey.customer_name,
     BillingKey.is_default,
+    BillingKey.is_active,
     BillingKey.registered_at,
     BillingKey.last_used_at,
     BillingKey.deleted_at,
@@ -57,6 +59,8 @@ BILLING_KEYS = register(
             Column(_l("PG"), attrgetter("pg_provider"), kind="pg"),
             Column(_l("Customer ID"), attrgetter("customer_id")),
             Column(_l("Customer name"), attrgetter("customer_name"), masked_name),
+            Column(_l("Customer's default"), lambda row: _("Yes") if row.is_default else None),
+            Column(_l("Switched on"), lambda row: _("Yes") if row.is_active else _("No")),
             Column(_l("Issued at"), attrgetter("registered_at")),
             Column(_l("Last used at"), attrgetter("last_used_at")),
             Column(_l("Deleted at"), attrgetter("deleted_at")),

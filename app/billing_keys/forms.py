@@ -12,9 +12,11 @@ from wtforms.validators import Length, ValidationError
 from app.billing_keys.deleting import Wish
 from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import BillingKeyFilters
+from app.billing_keys.service import mask_keys
 from app.billing_keys.stopping import StoppingSchedule, ids_of
 from app.database import new_id
-from app.web.forms import Form, Required
+from app.payments.forms import CodesField, pg_choices
+from app.web.forms import DayField, Form, PeriodForm, Required
 from app.web.labels import choices_of, label_of
 
 #: The methods a billing key can charge, by PortOne's codes.
@@ -23,12 +25,24 @@ METHODS = ("CARD", "EASY_PAY", "MOBILE", "TRANSFER", "PAYPAL")
 _TOO_LONG = _l("This is longer than anything a billing key has.")
 
 
-class BillingKeyFilterForm(Form):
-    """The filters of the list, as they stand in its address."""
+_USES = {
+    "chargeable": _l("Chargeable"),
+    "default": _l("Customer's default"),
+    "off": _l("Switched off"),
+    "deleting": _l("Being deleted"),
+}
 
-    q = wtforms.StringField(_l("Search"), validators=[Length(max=200, message=_TOO_LONG)])
+
+class BillingKeyFilterForm(PeriodForm):
+    """The filters of the list, as they stand in its address; the days are those of issue."""
+
+    from_ = DayField(_l("Issued from"), name="from")
+    to = DayField(_l("Issued until"))
+    q = wtforms.SearchField(_l("Search"), validators=[Length(max=200, message=_TOO_LONG)])
     status = wtforms.SelectMultipleField(_l("Status"))
     method = wtforms.SelectField(_l("Payment method"), default="")
+    pg = CodesField(_l("PG"), validate_choice=False)
+    use = wtforms.SelectField(_l("Use"), default="")
     customer = wtforms.StringField(_l("Customer ID"), validators=[Length(max=255, message=_TOO_LONG)])
 
     def __init__(self, formdata: Any = None, **values: Any) -> None:
@@ -38,6 +52,11 @@ class BillingKeyFilterForm(Form):
             wtforms.SelectChoice("", _l("Every payment method")),
             *(wtforms.SelectChoice(code, label_of("method", code).text) for code in METHODS),
         ]
+        self.pg.choices = pg_choices()
+        self.use.choices = [
+            wtforms.SelectChoice("", _l("All")),
+            *(wtforms.SelectChoice(code, name) for code, name in _USES.items()),
+        ]
 
     def filters(self) -> BillingKeyFilters:
         """The filters for `queries.list_billing_keys`."""
@@ -46,6 +65,10 @@ class BillingKeyFilterForm(Form):
             "status": self.status.data or [],
             "method": self.method.data or None,
             "customer": self.customer.data or None,
+            "pg": self.pg.data or [],
+            "use": self.use.data or None,
+            "since": self.since,
+            "until": self.until,
         }
 
 
@@ -62,6 +85,7 @@ class RevealForm(Form):
 
     reason = wtforms.StringField(
         _l("Reason to see it"),
+        filters=[mask_keys],
         validators=[
             Required(_l("Write why you need the key; the audit trail keeps it.")),
             Length(max=200, message=_l("A note has 200 characters at most.")),
@@ -90,6 +114,7 @@ class DeletionForm(Form):
     schedule = wtforms.SelectMultipleField(choices=[], validate_choice=False)
     reason = wtforms.StringField(
         _l("Reason"),
+        filters=[mask_keys],
         validators=[
             Required(_l("Write why the key is deleted; PortOne, the PG and the audit trail keep it.")),
             Length(max=200, message=_l("A note has 200 characters at most.")),

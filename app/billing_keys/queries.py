@@ -1,17 +1,19 @@
 """Billing keys to show: the list, one key, its payments, and its events."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypedDict
 from uuid import UUID
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import joinedload
 
 from app.accounts.models import User
-from app.billing_keys.models import BillingKey
+from app.billing_keys.models import DELETED, BillingKey
 from app.encryption import vault
 from app.errors import NotFound
 from app.extensions import db
@@ -42,11 +44,19 @@ _contributors: list[Contributor] = []
 
 
 class BillingKeyFilters(TypedDict, total=False):
-    """What the list is narrowed to; `customer` is a whole id, `text` part of a name or number."""
+    """What the list is narrowed to; `customer` is a whole id, `text` part of a name, id or number.
+
+    `use` is `chargeable`, `default`, `off` or `deleting`; the moments bound the time of issue, the last one
+    excluded.
+    """
 
     status: list[str]
     method: str | None
+    pg: list[str]
     customer: str | None
+    use: str | None
+    since: datetime | None
+    until: datetime | None
     text: str | None
 
 
@@ -177,22 +187,45 @@ def _name(kind: str, code: Any) -> str | None:
     return str(label_of(kind, code).text) if isinstance(code, str) and code else None
 
 
+#: What `use` means.
+_USES: dict[str, ColumnElement[bool]] = {
+    "chargeable": and_(BillingKey.is_chargeable),
+    "default": and_(BillingKey.is_default),
+    "off": and_(BillingKey.is_active.is_(False), BillingKey.status != DELETED),
+    "deleting": BillingKey.deleting_since.is_not(None),
+}
+
+
 def _filtered(filters: BillingKeyFilters) -> Select[BillingKey]:
     statement = select(BillingKey).select_from(BillingKey).outerjoin(BillingKey.user)
+    return statement.where(*_conditions(filters))
+
+
+def _conditions(filters: BillingKeyFilters) -> Iterator[ColumnElement[bool]]:
     if statuses := filters.get("status"):
-        statement = statement.where(BillingKey.status.in_(statuses))
+        yield BillingKey.status.in_(statuses)
     if method := filters.get("method"):
-        statement = statement.where(BillingKey.method == method)
+        yield BillingKey.method == method
+    if pg_providers := filters.get("pg"):
+        yield BillingKey.pg_provider.in_(pg_providers)
     if customer := filters.get("customer"):
-        statement = statement.where(User.customer_id == customer)
+        yield User.customer_id == customer
+    if use := filters.get("use"):
+        yield _USES[use]
+    if since := filters.get("since"):
+        yield BillingKey.registered_clock >= since
+    if until := filters.get("until"):
+        yield BillingKey.registered_clock < until
     if text := filters.get("text"):
-        searched = (
-            BillingKey.customer_name,
-            BillingKey.card_name,
-            BillingKey.card_number,
-            BillingKey.method_summary,
-            User.name,
-        )
-        found = [column.icontains(text, autoescape=True) for column in searched]
-        statement = statement.where(or_(*found, BillingKey.key_ending == text, User.customer_id == text))
-    return statement
+        yield or_(*_places_of(text))
+
+
+def _places_of(text: str) -> Iterator[ColumnElement[bool]]:
+    """Where a text may stand; of a number spaces and hyphens do not matter."""
+    names = (BillingKey.customer_name, BillingKey.card_name, User.name, User.customer_id)
+    yield from (column.icontains(text, autoescape=True) for column in names)
+    bare = re.sub(r"[\s-]", "", text)
+    number = bare if re.fullmatch(r"[0-9*]+", bare) else text
+    numbers = (BillingKey.card_number, BillingKey.method_summary)
+    yield from (column.icontains(number, autoescape=True) for column in numbers)
+    yield BillingKey.key_ending == text

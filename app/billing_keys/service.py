@@ -3,6 +3,7 @@
 The key itself is a credential: it is stored sealed, found by its keyed hash, and shown masked.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +26,8 @@ from app.portone.payloads import BillingKeyInfo, Method
 
 #: What PortOne's billing keys begin with.
 PREFIX = "billing-key-"
+
+_ANY_KEY = re.compile(rf"{PREFIX}[\w-]{{4,}}", re.IGNORECASE)
 
 #: How many billing keys `sync_billing_keys` asks for at once.
 PAGE_SIZE = 100
@@ -141,6 +144,11 @@ def looks_like_billing_key(text: str | None) -> bool:
 def mask_key(billing_key: str) -> str:
     """A billing key for eyes: enough of its end to tell two apart, too little to charge it."""
     return f"{PREFIX}****{ending_of(billing_key)}"
+
+
+def mask_keys(text: str | None) -> str | None:
+    """What a person typed, with whatever looks like a billing key masked: it is kept and shown again."""
+    return _ANY_KEY.sub(lambda found: mask_key(found[0]), text) if text else text
 
 
 def ending_of(billing_key: str) -> str:

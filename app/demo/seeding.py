@@ -21,6 +21,7 @@ from app.accounts.models import User
 from app.audit import service as audit
 from app.billing_keys.service import sync_billing_keys
 from app.database import new_id
+from app.demo.billing_keys import keep_keys
 from app.demo.bulk import tell_bulk_refunds
 from app.demo.habits import keep_habits
 from app.demo.webhook_troubles import tell_troubles
@@ -78,6 +79,7 @@ def fill_dashboard(app: Flask, simulator: Simulator) -> None:
         _write_notes(staff, chance)
         _let_a_buyer_enter_an_account(staff)
         keep_habits(staff)
+        keep_keys(owner=staff[0], support=staff[-1])
         tell_bulk_refunds(simulator, staff[-1])
 
 

@@ -140,7 +140,7 @@ class PaymentFilterForm(PeriodForm):
     def _offer_codes(self) -> None:
         self.status.choices = choices_of("payment_status")
         self.method.choices = _with_unknown(_method_names(), self.method.data)
-        self.pg.choices = _with_unknown(_pg_names(), self.pg.data)
+        self.pg.choices = _with_unknown(pg_choices(), self.pg.data)
 
     @property
     def has_billing_key(self) -> bool:
@@ -300,7 +300,8 @@ def _method_names() -> list[SelectChoice]:
     return [choice for choice in choices_of("method") if choice.value not in {"CHARGE", "PAYPAL"}]
 
 
-def _pg_names() -> list[SelectChoice]:
+def pg_choices() -> list[SelectChoice]:
+    """Every PG by its name, in the order of the names."""
     language = page_language()
     names = [SelectChoice(code, pg_name(code, language)) for code in PG_PROVIDERS]
     return sorted(names, key=lambda choice: str(choice.label).lower())

@@ -9,13 +9,11 @@ from flask_babel import lazy_gettext as _l
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length, Optional, Regexp, ValidationError
 
-from app.payments.forms import AnyCurrencyAmountField, CodesField
-from app.portone.labels import PG_PROVIDERS, pg_name
+from app.payments.forms import AnyCurrencyAmountField, CodesField, pg_choices
 from app.refunds.listing import RefundFilters, list_people
 from app.refunds.reasons import REASONS
 from app.web.forms import PeriodForm
 from app.web.labels import choices_of
-from app.web.language import page_language
 
 USUAL_CLOCK = "requested"
 
@@ -56,9 +54,7 @@ class RefundFilterForm(PeriodForm):
         self.method.choices = [
             choice for choice in choices_of("method") if choice.value not in {"CHARGE", "PAYPAL"}
         ]
-        language = page_language()
-        names = [SelectChoice(code, pg_name(code, language)) for code in PG_PROVIDERS]
-        self.pg.choices = sorted(names, key=lambda choice: str(choice.label).lower())
+        self.pg.choices = pg_choices()
         people = [SelectChoice(str(person.id), person.name or person.email) for person in list_people()]
         self.requested_by.choices = self.approved_by.choices = [_EVERYBODY, *people]
         self.reason_code.choices = [

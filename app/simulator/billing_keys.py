@@ -105,6 +105,29 @@ def open_billing_key(
     return document
 
 
+def over_two_channels(billing_key: Document, failed_at: datetime) -> Document:
+    """The same key as if issued over a group of channels, of which the second PG refused."""
+    issued = billing_key["channels"][0]
+    failed = channel_document(billing_key["storeId"], "KCP_V2")
+    return {
+        **billing_key,
+        "channelGroup": {"id": "channel-group-cards", "name": "카드 스마트 라우팅", "isForTest": False},
+        "pgBillingKeyIssueResponses": [
+            {"type": "ISSUED", "channel": issued, "method": billing_key["methods"][0]},
+            {
+                "type": "FAILED",
+                "channel": failed,
+                "failure": {
+                    "message": "PG사에서 오류를 전달한 경우",
+                    "pgCode": "8112",
+                    "pgMessage": "유효기간 오류",
+                    "failedAt": timestamp(failed_at),
+                },
+            },
+        ],
+    }
+
+
 def _method(method: str | Mapping[str, Any]) -> Document:
     if isinstance(method, Mapping):
         return dict(method)

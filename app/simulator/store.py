@@ -2,9 +2,10 @@
 
 import random
 from datetime import datetime, timedelta
+from typing import Any
 
 from app.clock import SEOUL
-from app.simulator.billing_keys import open_billing_key, open_schedule
+from app.simulator.billing_keys import open_billing_key, open_schedule, over_two_channels
 from app.simulator.documents import Document, Ids, moment_of
 from app.simulator.scene import Scene, Story
 from app.simulator.shop import (
@@ -54,6 +55,7 @@ def fill_store(
     with state.transaction():
         charges = filler.add_billing_keys(most_charges=payments // 40)
         filler.add_payments(payments - charges)
+        filler.add_unusual_keys()
 
 
 class _Filler:
@@ -93,6 +95,34 @@ class _Filler:
         for member in members[:most_charges]:
             self._charge_last_month(member)
         return min(len(members), most_charges)
+
+    def add_unusual_keys(self) -> None:
+        """A wallet with a card in it, one with an account, a key over two channels, and one for tests."""
+        card = self._card()
+        account = {
+            "type": "BillingKeyPaymentMethodTransfer",
+            "bank": "SHINHAN",
+            "accountNumber": "1103****5521",
+        }
+        wallet = {"type": "BillingKeyPaymentMethodEasyPay", "provider": "NAVERPAY"}
+        for inner in (card, account):
+            self._keep_unusual_key(method={**wallet, "method": inner}, pg_provider="NAVERPAY")
+        self._keep_unusual_key(method=self._card(), pg_provider="KCP_V2", channel_type="TEST")
+        routed = self._keep_unusual_key(method=self._card(), pg_provider="TOSSPAYMENTS")
+        self._state.save_billing_key(over_two_channels(routed, moment_of(routed["issuedAt"])))
+
+    def _keep_unusual_key(self, **wishes: Any) -> Document:
+        customer = self._rng.choice([customer for customer in self._customers if "id" in customer])
+        document = open_billing_key(
+            store_id=self._state.store_id,
+            customer_id=customer["id"],
+            customer_name=customer.get("name"),
+            issued_at=self._until - timedelta(days=self._rng.uniform(1, 30)),
+            ids=self._ids,
+            **wishes,
+        )
+        self._state.save_billing_key(document)
+        return document
 
     def _beginning(self, story: Story) -> datetime:
         if story.days_ago is not None:

@@ -27,7 +27,7 @@ def store(*documents: dict[str, Any]) -> None:
 
 def shown(page: Any) -> list[str]:
     """The ends of the billing keys on a page."""
-    return re.findall(r'class="mono">\*\*\*\*(\w*)<', page.text)
+    return re.findall(r'class="mono unbroken">\*\*\*\*(\w*)<', page.text)
 
 
 @pytest.fixture
@@ -60,6 +60,17 @@ def three_keys(app: Any) -> None:
         ("?q=5100", ["1111"]),
         ("?q=2222", ["2222"]),
         ("?q=customer-9", ["3333"]),
+        ("?q=omer-9", ["3333"]),
+        ("?q=5100-4200 ", ["1111"]),
+        ("?pg=TOSSPAYMENTS", ["3333", "2222", "1111"]),
+        ("?pg=KCP_V2", []),
+        ("?use=chargeable", ["2222", "1111"]),
+        ("?use=off", []),
+        ("?use=default", []),
+        ("?use=deleting", []),
+        ("?from=2026-03-28&to=2026-03-28", ["3333", "2222", "1111"]),
+        ("?from=2026-03-29", []),
+        ("?to=2026-03-27", []),
         ("?q=%25", []),
         ("?q=_", []),
     ],
@@ -69,6 +80,16 @@ def test_each_filter_finds_its_keys(signed_in: Any, query: str, found: list[str]
     page = signed_in.get(f"/billing-keys{query}")
     assert page.status_code == 200
     assert shown(page) == found
+
+
+def test_keys_are_found_by_what_people_made_of_them(signed_in: Any, three_keys: None) -> None:
+    rows = {row.key_ending: row for row in db.session.scalars(select(BillingKey))}
+    rows["1111"].is_default, rows["2222"].is_active = True, False
+    assert [shown(signed_in.get(f"/billing-keys?use={use}")) for use in ("default", "off", "chargeable")] == [
+        ["1111"],
+        ["2222"],
+        ["1111"],
+    ]
 
 
 def test_a_key_without_a_time_of_issue_is_listed_too(signed_in: Any) -> None:
@@ -82,7 +103,13 @@ def test_an_unknown_method_is_shown_as_it_came(signed_in: Any) -> None:
     assert "BillingKeyPaymentMethodMoonbeam" in signed_in.get("/billing-keys").text
 
 
-@pytest.mark.parametrize("query", ["?status=odd", "?method=odd", "?q=%0B", "?customer=" + "x" * 300])
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("?status=odd", "?method=odd", "?use=odd", "?q=%0B", "?customer=" + "x" * 300),
+        *("?from=odd", "?from=2026-03-02&to=2026-03-01"),
+    ],
+)
 def test_filters_that_make_no_sense_get_a_sentence(signed_in: Any, query: str) -> None:
     page = signed_in.get(f"/billing-keys{query}")
     assert page.status_code == 422

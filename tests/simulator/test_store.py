@@ -50,7 +50,7 @@ def test_four_hundred_payments_are_made_in_no_time(tmp_path: Path) -> None:
 def test_there_are_as_many_payments_as_wished_for(tmp_path: Path, count: int) -> None:
     state = make_store(tmp_path / "state.sqlite3", payments=count)
     assert len(payments_of(state)) == count
-    assert len(state.billing_keys()) == 23
+    assert len(state.billing_keys()) == 27
     state.close()
 
 
