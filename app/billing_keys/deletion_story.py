@@ -49,6 +49,11 @@ _NEXT: dict[DeletionStatus, Any] = {
     DeletionStatus.FAILED: _l("The key was not deleted and can be charged as before."),
 }
 
+_PARTLY = _l(
+    "PortOne still has the key, but may no longer charge it over the channels that have deleted it. Try again "
+    "to delete the rest."
+)
+
 _TITLES: dict[DeletionStatus, Any] = {
     DeletionStatus.SENDING: _l("Being deleted"),
     DeletionStatus.UNCERTAIN: _l("Deletion to be confirmed"),
@@ -83,10 +88,15 @@ def outcome_of(deletion: BillingKeyDeletion) -> Outcome:
         tone=_TONES[status],
         title=str(_TITLES[status]),
         why=explain(deletion.problem) if deletion.problem else None,
-        what_next=str(_NEXT[status]),
+        what_next=str(_PARTLY if _is_partly_deleted(deletion) else _NEXT[status]),
         revoked=_tell_revoked(deletion),
         is_open=status in UNDER_WAY,
     )
+
+
+def _is_partly_deleted(deletion: BillingKeyDeletion) -> bool:
+    is_some = any(channel["isDeleted"] for channel in deletion.channels or ())
+    return is_some and deletion.status == DeletionStatus.FAILED
 
 
 def explain(problem: str) -> str:

@@ -123,7 +123,9 @@ def test_a_no_is_told_per_channel_and_can_be_tried_again(owner: Browser, simulat
     assert answer.status_code == 409
     for told in ("KCP 일반", "나이스 일반결제", "토스페이먼츠 일반결제", "8112", "유효기간 오류"):
         assert told in answer.text
-    assert "8112" in owner.get(address()).text
+    page = owner.get(address()).text
+    assert "8112" in page
+    assert "이전처럼 결제할 수 있습니다" not in page
     assert owner.submit(f"{address()}/delete", filled(answer)).status_code == 303
 
 
