@@ -50,8 +50,8 @@ _NEXT: dict[DeletionStatus, Any] = {
 }
 
 _PARTLY = _l(
-    "PortOne still has the key, but may no longer charge it over the channels that have deleted it. Try again "
-    "to delete the rest."
+    "PortOne still has the key, but may no longer charge it over the channels that have deleted it. Try "
+    "again to delete the rest."
 )
 
 _TITLES: dict[DeletionStatus, Any] = {

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts.models import User
@@ -46,6 +46,7 @@ def set_default(row_id: UUID, is_default: bool, *, by: User) -> bool:
     """
     owner = db.session.get_one(BillingKey, row_id, populate_existing=True).user_id
     lock_name(f"default billing key of {owner}")
+    _lock_in_order(row_id, owner)
     row = lock(BillingKey, row_id)
     if is_default:
         _refuse_if_unfit(row)
@@ -77,6 +78,13 @@ def reveal_billing_key(row_id: UUID, reason: str, *, by: User) -> str:
     audit.record("billing_key.revealed", "billing_key", row_id, by=by, facts=facts)
     db.session.commit()
     return billing_key
+
+
+def _lock_in_order(row_id: UUID, owner: UUID | None) -> None:
+    """Lock a key and its customer's default in the order in which a sync locks keys."""
+    concerned = or_(BillingKey.id == row_id, and_(BillingKey.user_id == owner, BillingKey.is_default))
+    in_order = select(BillingKey.id).where(concerned).order_by(BillingKey.billing_key)
+    db.session.execute(in_order.with_for_update()).all()
 
 
 def _refuse_if_deleted(row: BillingKey) -> None:

@@ -69,6 +69,9 @@ def addresses(page: Page, demo: Demo) -> Iterator[tuple[str, str]]:
     yield "checks", "/checks"
     yield "billing-keys", "/billing-keys"
     yield "billing-key", first_link(page, "/billing-keys", r"/billing-keys/[0-9a-f-]{36}")
+    default = first_link(page, "/billing-keys?use=default", r"/billing-keys/[0-9a-f-]{36}")
+    yield "billing-key-default", default
+    yield "billing-key-delete", f"{default}/delete"
     yield "account", "/account"
     yield "not-found", "/nowhere"
 
