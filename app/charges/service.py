@@ -161,11 +161,11 @@ def be_alone_with(row_id: UUID) -> BillingKey:
 
 
 def make_ready(charge: Charge) -> Dispatch:
-    """Have a charge be sent: from here on what is asked never changes."""
-    moment = clock.now()
+    """Have a charge be sent: from here on what is asked never changes. Raises InvalidToken."""
+    moment, body = clock.now(), vault().open(charge.request_sealed or "")
     charge.status, charge.expires_at, charge.sent_at = ChargeStatus.SENDING, None, moment
     charge.next_attempt_at = moment + timedelta(seconds=SENDER_SECONDS)
-    return Dispatch(charge.id, charge.named_payment_id, vault().open(charge.request_sealed or ""))
+    return Dispatch(charge.id, charge.named_payment_id, body)
 
 
 def commit_alone() -> None:
