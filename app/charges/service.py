@@ -160,6 +160,35 @@ def be_alone_with(row_id: UUID) -> BillingKey:
     return row
 
 
+def new_charge(row: BillingKey, wish: Wish, by: User) -> Charge:
+    """A charge that is not stored yet, with what will be asked for it, sealed."""
+    request = ChargeRequest(
+        store_id=row.store_id or portone.store_id,
+        billing_key=settling.key_in(row) or "",
+        order_name=wish.order_name,
+        total_amount=wish.amount,
+        currency=wish.currency,
+        tax_free_amount=wish.tax_free_amount or None,
+        customer_id=row.user.customer_id if row.user else None,
+        customer_name=wish.customer_name,
+    )
+    return Charge(
+        id=wish.intent,
+        billing_key_id=row.id,
+        named_payment_id=wish.payment_id,
+        amount=wish.amount,
+        tax_free_amount=wish.tax_free_amount,
+        currency=wish.currency,
+        order_name=wish.order_name,
+        customer_id=request.customer_id,
+        customer_name=wish.customer_name,
+        reason=wish.reason,
+        request_sealed=vault().seal(request.to_json()),
+        requested_by=by.id,
+        created_at=clock.now(),
+    )
+
+
 def make_ready(charge: Charge) -> Dispatch:
     """Have a charge be sent: from here on what is asked never changes. Raises InvalidToken."""
     moment, body = clock.now(), vault().open(charge.request_sealed or "")
@@ -190,7 +219,7 @@ def _hold(row_id: UUID, wish: Wish, by: User, proof: Proof | None) -> Dispatch |
     refuse_without(by, Permission.CHARGE_CREATE)
     refuse_above_limit(by, wish.amount, wish.currency, Kind.CHARGE)
     refuse_unproven(by, proof, wish.amount, wish.currency, Kind.CHARGE)
-    charge, dispatch = _new_charge(row, wish, by), None
+    charge, dispatch = new_charge(row, wish, by), None
     if needs_approval(row, wish):
         charge.status = ChargeStatus.AWAITING_APPROVAL
         charge.expires_at = charge.created_at + timedelta(hours=value_of("charge_approval_hours"))
@@ -207,34 +236,6 @@ def _hold(row_id: UUID, wish: Wish, by: User, proof: Proof | None) -> Dispatch |
     )
     commit_alone()
     return dispatch
-
-
-def _new_charge(row: BillingKey, wish: Wish, by: User) -> Charge:
-    request = ChargeRequest(
-        store_id=row.store_id or portone.store_id,
-        billing_key=settling.key_in(row) or "",
-        order_name=wish.order_name,
-        total_amount=wish.amount,
-        currency=wish.currency,
-        tax_free_amount=wish.tax_free_amount or None,
-        customer_id=row.user.customer_id if row.user else None,
-        customer_name=wish.customer_name,
-    )
-    return Charge(
-        id=wish.intent,
-        billing_key_id=row.id,
-        named_payment_id=wish.payment_id,
-        amount=wish.amount,
-        tax_free_amount=wish.tax_free_amount,
-        currency=wish.currency,
-        order_name=wish.order_name,
-        customer_id=request.customer_id,
-        customer_name=wish.customer_name,
-        reason=wish.reason,
-        request_sealed=vault().seal(request.to_json()),
-        requested_by=by.id,
-        created_at=clock.now(),
-    )
 
 
 def _facts(charge: Charge, wish: Wish, proof: Proof | None) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from app.audit import service as audit
 from app.billing_keys.service import sync_billing_keys
 from app.database import new_id
 from app.demo.bulk import tell_bulk_refunds
+from app.demo.charging import tell_charges
 from app.demo.habits import keep_habits
 from app.demo.webhook_troubles import tell_troubles
 from app.demo.world import PEOPLE
@@ -79,6 +80,7 @@ def fill_dashboard(app: Flask, simulator: Simulator) -> None:
         _let_a_buyer_enter_an_account(staff)
         keep_habits(staff)
         tell_bulk_refunds(simulator, staff[-1])
+        tell_charges(simulator, staff)
 
 
 def _hire_people() -> list[User]:
