@@ -22,6 +22,7 @@ from app.approvals.service import Proof, refuse_above_limit, refuse_unproven, re
 from app.audit import service as audit
 from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import get_billing_key
+from app.billing_keys.sealing import KeyUnreadable, open_key
 from app.charges import settling
 from app.charges.models import IS_IN_FLIGHT, Charge, ChargeStatus, payment_id_of
 from app.charges.queries import (
@@ -32,7 +33,7 @@ from app.charges.queries import (
     sum_without_approval,
 )
 from app.charges.settling import SENDER_SECONDS, Dispatch
-from app.database import lock_name
+from app.database import lock
 from app.encryption import vault
 from app.errors import DomainError
 from app.extensions import db, portone
@@ -124,8 +125,12 @@ def find_obstacle(row: BillingKey) -> str | None:
         return str(_("This billing key was deleted. The customer has to register a new one."))
     if not row.is_active:
         return str(_("This billing key is switched off here. Switch it on first."))
-    if settling.key_in(row) is None:
-        return str(_("The key itself cannot be read here any more. Sync the billing keys, and try again."))
+    if not row.is_chargeable:
+        return str(_("Somebody is deleting this billing key."))
+    try:
+        open_key(row)
+    except KeyUnreadable as problem:
+        return problem.message
     return None
 
 
@@ -153,18 +158,16 @@ def needs_approval(row: BillingKey, wish: Wish) -> bool:
 
 
 def be_alone_with(row_id: UUID) -> BillingKey:
-    """The billing key as it is now; until the commit nobody else makes a charge of it."""
-    lock_name(f"charges of {row_id}")
-    row = get_billing_key(row_id)
-    db.session.refresh(row)
-    return row
+    """The billing key as it is now; until the commit nobody charges it, switches it off or deletes it."""
+    get_billing_key(row_id)
+    return lock(BillingKey, row_id)
 
 
 def new_charge(row: BillingKey, wish: Wish, by: User) -> Charge:
-    """A charge that is not stored yet, with what will be asked for it, sealed."""
+    """A charge that is not stored yet, with what will be asked for it, sealed. Raises `KeyUnreadable`."""
     request = ChargeRequest(
         store_id=row.store_id or portone.store_id,
-        billing_key=settling.key_in(row) or "",
+        billing_key=open_key(row),
         order_name=wish.order_name,
         total_amount=wish.amount,
         currency=wish.currency,

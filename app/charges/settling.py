@@ -18,6 +18,7 @@ from app import clock
 from app.audit import service as audit
 from app.billing_keys import service as billing_keys
 from app.billing_keys.models import BillingKey
+from app.billing_keys.sealing import KeyUnreadable, open_key
 from app.charges.models import IN_FLIGHT, MOVES, OUTCOMES, Charge, ChargeStatus
 from app.charges.queries import get_charge
 from app.database import lock
@@ -51,6 +52,9 @@ OUTCOME_OF = {
     "CANCELLED": ChargeStatus.SUCCEEDED,
     "FAILED": ChargeStatus.FAILED,
 }
+
+#: Facts of an outcome that are codes, and for which a column has 80 characters.
+_CODES = frozenset({"problem", "pg_code"})
 
 #: Refusals after which our copy of the billing key is out of date.
 _ABOUT_THE_KEY = frozenset({"BILLING_KEY_NOT_FOUND", "BILLING_KEY_ALREADY_DELETED"})
@@ -197,12 +201,20 @@ def _move(charge: Charge, status: ChargeStatus, **facts: str | None) -> bool:
     tries = charge.attempts + 1
     charge.status, charge.attempts, charge.settled_at = status, 0, clock.now()
     charge.problem = charge.problem_message = charge.pg_code = charge.pg_message = None
-    for name, value in facts.items():
+    told = _fit_to_keep(charge, facts)
+    for name, value in told.items():
         setattr(charge, name, value)
     charge.request_sealed = None  # nothing more is asked, and it holds the key
     charge.release()
-    _record_step(charge, before, tries=tries if tries > 1 else None, **facts)
+    _record_step(charge, before, tries=tries if tries > 1 else None, **told)
     return True
+
+
+def _fit_to_keep(charge: Charge, facts: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Words of PortOne and the PG without the key, should they hold it, and codes no longer than columns."""
+    billing_key = key_in(charge.billing_key)
+    told = billing_keys.without_key(facts, billing_key) if billing_key else dict(facts)
+    return {name: value and (value[:80] if name in _CODES else value) for name, value in told.items()}
 
 
 def _may_have_been_done(charge_id: UUID, refusal: PortOneRefused) -> bool:
@@ -330,9 +342,9 @@ def _find_dispatch(charge: Charge) -> Dispatch | None:
 def key_in(row: BillingKey) -> str | None:
     """The billing key itself, a credential; None where it was not kept or cannot be opened any more."""
     try:
-        return vault().open(row.billing_key_encrypted) if row.billing_key_encrypted else None
-    except InvalidToken:
-        log.exception("billing key %s is sealed with a key we do not have", row.id)
+        return open_key(row)
+    except KeyUnreadable:
+        log.warning("billing key %s cannot be read here", row.id)
         return None
 
 

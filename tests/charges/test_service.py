@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from app import clock
 from app.accounts.models import User
 from app.audit.queries import list_entries_of
 from app.billing_keys.models import BillingKey

@@ -94,6 +94,15 @@ def test_a_refusal_of_the_pg_is_told_in_its_words(simulator, row, admin):
     assert failed.payment.status == "FAILED"
 
 
+def test_the_words_of_a_pg_are_kept_without_the_key_and_however_long_they_are(simulator, row, admin):
+    key = settling.key_in(row) or ""
+    simulator.faults.next(PAY, "pg_refuses", pg_code="C" * 300, pg_message=f"{key} 거절")
+    failed = charge(row, admin)
+    assert failed.pg_code == "C" * 80
+    assert key not in failed.pg_message
+    assert "거절" in failed.pg_message
+
+
 def test_a_key_deleted_at_portone_is_refused_and_then_known_here(simulator, row, admin):
     simulator.delete_billing_key(settling.key_in(row))
     failed = charge(row, admin)
