@@ -135,7 +135,15 @@ def test_while_an_outcome_is_unknown_the_same_amount_cannot_be_charged(simulator
 
 
 @pytest.mark.parametrize(
-    "gone", [{"status": "DELETED"}, {"is_active": False}, {"billing_key_encrypted": "x"}]
+    "gone",
+    [
+        {"status": "DELETED"},
+        {"is_active": False},
+        {"deleting_since": clock.now()},
+        {"billing_key_encrypted": None},
+        {"billing_key_encrypted": "unreadable"},
+    ],
+    ids=lambda gone: next(iter(gone)),
 )
 def test_a_key_that_went_away_since_the_form_was_opened_is_not_charged(simulator, row, admin, gone):
     wish = make_charge_wish()
