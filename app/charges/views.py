@@ -137,7 +137,7 @@ def withdraw(charge_id: UUID) -> Any:
     """Take back a charge that one asked for and that still waits."""
     try:
         approving.withdraw_charge(charge_id, by=current_user)
-    except ChargeRefused as refusal:
+    except ApprovalRefused as refusal:
         charge = queries.get_charge(charge_id)
         return _charge_page(charge, DecisionForm(), status=refusal.status, refusal=refusal)
     return see_other(url_for("charges.show", charge_id=charge_id))

@@ -7,16 +7,15 @@ import pytest
 
 from app import clock
 from app.accounts.models import User
+from app.approvals.deciding import AlreadyDecided, NotTheSecond
 from app.approvals.queries import Kind
 from app.approvals.service import AboveLimit, ApprovalRefused, Proof, ProofMissing, choose_approvers
 from app.audit.queries import list_entries_of
 from app.billing_keys.models import BillingKey
 from app.charges import settling
 from app.charges.approving import (
-    AlreadyDecided,
-    NotTheSecond,
+    DESK,
     approve_charge,
-    expire_waiting,
     reject_charge,
     withdraw_charge,
 )
@@ -103,11 +102,11 @@ def test_who_asked_can_take_it_back(waiting, admin, super_admin):
 
 
 def test_what_nobody_decides_runs_out(simulator, waiting, super_admin):
-    assert expire_waiting() == 0
+    assert DESK.expire_waiting() == 0
     with clock.fixed_at(clock.now() + timedelta(hours=73)):
         with pytest.raises(AlreadyDecided):
             approve_charge(waiting.id, by=super_admin)
-        assert expire_waiting() == 0
+        assert DESK.expire_waiting() == 0
     assert get_charge(waiting.id).problem == "EXPIRED"
     assert simulator.payments() == []
 
