@@ -7,56 +7,41 @@ PortOne's double are held against our charges.
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import select
 
-from app import clock
-from app.accounts.models import User
 from app.billing_keys.models import BillingKey
 from app.charges.approving import approve_charge, reject_charge, withdraw_charge
 from app.charges.models import IN_FLIGHT, OUTCOMES, Charge, ChargeStatus, payment_id_of
 from app.charges.queries import find_twin
 from app.charges.service import Wish, recheck_charge, request_charge
 from app.database import new_id
-from app.errors import DomainError
 from app.extensions import db
 from app.payments.service import sync_payment
-from app.portone import transport
-from app.portone.errors import PortOneError, PortOneUncertain
-from app.settings import service as settings
-from app.worker import DUTIES, Worker
-from tests.conftest import Browser
+from app.simulator.faults import CALL_FAULTS
 from tests.factories import make_billing_key, make_charge_wish
-from tests.journeys.refund_machine import IMPATIENT, LONGEST_CALL_SECONDS, PATIENT, Crash, PowerCut
+from tests.journeys.refund_machine import (
+    DECISIONS,
+    FAULTS,
+    IMPATIENT,
+    LONGEST_CALL_SECONDS,
+    PATIENT,
+    WAYS,
+    World,
+)
 
 #: Several equal amounts, so that one charge can be taken for another.
 AMOUNTS = st.sampled_from([3_000, 3_000, 5_000, 10_000])
-#: How a form is sent: `die` between two commits, PortOne works on it for `slow`, both admins press at once.
-WAYS = st.sampled_from(["plain", "die", "die", "slow", "at once"])
-FAULTS = {
-    "pay_with_billing_key": (
-        "done_then_silent",
-        "silent",
-        "broken_json",
-        "proxy_error",
-        "proxy_refuses",
-        "portal",
-        "redirect",
-        "throttled",
-        "pg_refuses",
-    ),
-    "get_payment": ("silent", "broken_json", "proxy_error", "proxy_refuses", "throttled"),
-    "webhook": ("twice", "late", "out_of_order", "lost"),
+#: What can go wrong: at the call itself what goes wrong with any, but for what only a cancellation knows.
+GOES_WRONG = {
+    "pay_with_billing_key": tuple(sorted(CALL_FAULTS - {"slow", "trickles"})),
+    **{place: faults for place, faults in FAULTS.items() if place != "cancel"},
 }
-DECISIONS = st.sampled_from(["approve", "approve", "approve", "reject", "withdraw"])
 #: Above this a second person decides, in the stories where one is asked.
 THRESHOLD = 9_000
 #: What the worker does beside its inboxes, as far as it concerns charges.
@@ -65,36 +50,14 @@ OF_CHARGES = {"charges that waited too long", "charged payments"}
 LEAPS = st.sampled_from([1, 9, 13, 130, 660, 1_900, 12_600])
 
 
-class ChargeWorld:
-    """What outlives an example: the app, PortOne's double, the admins, the workers, and the clock."""
+class ChargeWorld(World):
+    """What outlives an example; `made` has the payments that the double made for an idempotency key."""
 
-    def __init__(
-        self, app: Flask, simulator: Any, admins: list[User], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        self.app, self.simulator = app, simulator
-        self.admin_ids = [admin.id for admin in admins]
-        duties = [duty for duty in DUTIES if duty.name in OF_CHARGES]
-        self.workers = [Worker(app, threads=1, duties=duties) for _ in range(2)]
-        self.steps: Counter[str] = Counter()
-        self.outcomes: Counter[str] = Counter()
-        self.crash = Crash()
-        self.silence = "timeout"
-        self.leap = timedelta()
-        self.secret = simulator.api_secret
-        #: The payments that the double made for an idempotency key, and the bodies that came with it.
-        self.made: defaultdict[str, list[str]] = defaultdict(list)
-        db.session.commit()
-        self._patch(monkeypatch)
-        self._receive_webhooks()
+    call = "pay_with_billing_key"
+    threshold = ("charge_approval_threshold", THRESHOLD)
+    of_the_worker = OF_CHARGES
 
-    def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + self.leap)  # the double's threads too
-        monkeypatch.setattr(transport, "_silence", lambda problem: PortOneUncertain(self.silence))
-        monkeypatch.setattr(db.session, "commit", self.crash.watch(db.session.commit))
-        line = self.app.extensions["portone"]._transport
-        monkeypatch.setattr(line, "send", self.crash.watch(line.send))
-        monkeypatch.setattr(line, "_sleep", lambda seconds: None)
-        self.line = line
+    def _keep_books(self, monkeypatch: pytest.MonkeyPatch) -> None:
         charge = self.simulator.charge
 
         def keep_books(payment_id: str, wanted: Any) -> Any:
@@ -105,44 +68,6 @@ class ChargeWorld:
             return payment
 
         monkeypatch.setattr(self.simulator, "charge", keep_books)
-
-    def _receive_webhooks(self) -> None:
-        client = self.app.test_client()
-        assert isinstance(client, Browser)
-        self.simulator.outbox.url = "http://portico.example/webhooks/portone"
-        self.simulator.outbox.send = lambda message: client.post(
-            "/webhooks/portone", data=message.body, headers=message.headers
-        )
-
-    def admin(self, index: int) -> User:
-        """One of the two, in the session at hand."""
-        return db.session.get_one(User, self.admin_ids[index])
-
-    def have_two_decide(self, is_so: bool) -> None:
-        """Whether large charges wait for a second person."""
-        with self.app.app_context():
-            threshold = {"KRW": THRESHOLD} if is_so else {}
-            settings.change({"charge_approval_threshold": threshold}, by=self.admin(0))
-
-    @contextmanager
-    def process(self) -> Iterator[None]:
-        """A process of ours: it may be refused, it may hear nothing, and it may die."""
-        try:
-            with self.app.app_context():
-                yield
-        except (DomainError, PortOneError, PowerCut):
-            pass
-        finally:
-            self.crash.disarm()
-
-    def let_portone_finish(self) -> None:
-        """The calls PortOne still works on come to their end."""
-        self.simulator.faults.let_go()
-        for _ in range(2_000):
-            if all(call.status is not None for call in self.simulator.calls("pay_with_billing_key")[-20:]):
-                return
-            threading.Event().wait(0.005)
-        raise AssertionError("a call at PortOne's double does not end")
 
 
 class ChargeMachine(RuleBasedStateMachine):
@@ -196,7 +121,7 @@ class ChargeMachine(RuleBasedStateMachine):
     @rule(
         target=forms,
         amount=AMOUNTS,
-        fault=st.sampled_from(FAULTS["pay_with_billing_key"]),
+        fault=st.sampled_from(GOES_WRONG["pay_with_billing_key"]),
         silence=st.sampled_from(["timeout", "unreachable"]),
         then=st.sampled_from(["nothing", "nothing", "recheck", "secret expires", "switched off"]),
     )
@@ -248,7 +173,7 @@ class ChargeMachine(RuleBasedStateMachine):
     # What PortOne, the PG, the network and the customer do.
 
     @rule(
-        what=st.sampled_from([(place, fault) for place, faults in FAULTS.items() for fault in faults]),
+        what=st.sampled_from([(place, fault) for place, faults in GOES_WRONG.items() for fault in faults]),
         times=st.integers(1, 4),
         silence=st.sampled_from(["timeout", "unreachable"]),
     )
