@@ -13,6 +13,7 @@ from app.audit import service as audit
 from app.billing_keys.models import BillingKey
 from app.charges import approving, settling
 from app.charges.models import Charge, ChargeStatus
+from app.charges.outcomes import key_in
 from app.charges.service import Wish, new_charge, request_charge
 from app.database import new_id
 from app.extensions import db
@@ -62,7 +63,7 @@ def _wish(row_id: UUID, amount: int, order_name: str, reason: str = "") -> Wish:
 
 def _let_the_pg_refuse(simulator: Simulator, row_id: UUID, by: User) -> None:
     row = db.session.get_one(BillingKey, row_id)
-    billing_key = settling.key_in(row)
+    billing_key = key_in(row)
     db.session.commit()
     if billing_key:
         simulator.let_charges_fail(billing_key, 1)

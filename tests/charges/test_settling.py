@@ -13,6 +13,7 @@ from app.accounts.models import User
 from app.billing_keys.models import BillingKey
 from app.charges import settling
 from app.charges.models import Charge, ChargeStatus
+from app.charges.outcomes import key_in, settle
 from app.charges.queries import get_charge
 from app.charges.service import Wish, _hold, recheck_charge, request_charge
 from app.charges.settling import ASK_AGAIN_FOR
@@ -41,7 +42,7 @@ def follow(charge: Charge, *, later: timedelta = timedelta(0)) -> Charge:
 def paid_at_portone(simulator: Any, row: BillingKey, wish: Wish, **changes: Any) -> None:
     """PortOne charges what was wished, and nobody of us hears of it."""
     asked = Asked(
-        billing_key=settling.key_in(row) or "",
+        billing_key=key_in(row) or "",
         order_name=wish.order_name,
         total=wish.amount,
         tax_free=0,
@@ -86,7 +87,7 @@ def test_a_slow_portone_is_not_asked_twice_at_once(app, simulator, row, admin, i
 
 
 def test_a_refusal_of_the_pg_is_told_in_its_words(simulator, row, admin):
-    simulator.let_charges_fail(settling.key_in(row), 1)
+    simulator.let_charges_fail(key_in(row), 1)
     failed = charge(row, admin)
     assert (failed.status, failed.problem) == (ChargeStatus.FAILED, "PG_PROVIDER")
     assert (failed.pg_code, failed.pg_message) == ("EXCEED_MAX_AMOUNT", "카드 한도가 초과되었습니다.")
@@ -95,7 +96,7 @@ def test_a_refusal_of_the_pg_is_told_in_its_words(simulator, row, admin):
 
 
 def test_the_words_of_a_pg_are_kept_without_the_key_and_however_long_they_are(simulator, row, admin):
-    key = settling.key_in(row) or ""
+    key = key_in(row) or ""
     simulator.faults.next(PAY, "pg_refuses", pg_code="C" * 300, pg_message=f"{key} 거절")
     failed = charge(row, admin)
     assert failed.pg_code == "C" * 80
@@ -104,7 +105,7 @@ def test_the_words_of_a_pg_are_kept_without_the_key_and_however_long_they_are(si
 
 
 def test_a_key_deleted_at_portone_is_refused_and_then_known_here(simulator, row, admin):
-    simulator.delete_billing_key(settling.key_in(row))
+    simulator.delete_billing_key(key_in(row))
     failed = charge(row, admin)
     assert (failed.status, failed.problem) == (ChargeStatus.FAILED, "BILLING_KEY_ALREADY_DELETED")
     assert not failed.billing_key.is_chargeable
@@ -143,7 +144,7 @@ def test_a_refusal_of_a_repeat_ends_it_where_portone_has_no_payment(simulator, r
     simulator.faults.next(PAY, "silent", times=3)
     unknown = charge(row, admin)
     simulator.faults.clear()
-    simulator.delete_billing_key(settling.key_in(row))
+    simulator.delete_billing_key(key_in(row))
     assert follow(unknown).problem == "BILLING_KEY_ALREADY_DELETED"
     assert simulator.payments() == []
 
@@ -211,7 +212,7 @@ def test_what_the_worker_finds_it_settles(app, simulator, row, admin):
 def test_a_failure_we_concluded_gives_way_to_a_payment_that_was_made(simulator, row, admin):
     wish = make_charge_wish()
     _hold(row.id, wish, admin, None)
-    settling.settle(wish.intent, ChargeStatus.FAILED, problem="NOT_FOUND_AT_PORTONE")
+    settle(wish.intent, ChargeStatus.FAILED, problem="NOT_FOUND_AT_PORTONE")
     paid_at_portone(simulator, row, wish)
     sync_payment(wish.payment_id)
     charge = get_charge(wish.intent)

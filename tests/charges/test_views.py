@@ -11,8 +11,8 @@ from app.accounts.models import User
 from app.approvals.queries import Kind
 from app.approvals.service import choose_approvers
 from app.billing_keys.models import BillingKey
-from app.charges import settling
 from app.charges.models import Charge, payment_id_of
+from app.charges.outcomes import key_in
 from app.charges.queries import get_charge
 from app.charges.service import request_charge
 from app.database import new_id
@@ -192,7 +192,7 @@ def test_an_unknown_outcome_asks_again_by_itself_and_by_hand(signed_in, simulato
 
 
 def test_what_the_pg_said_is_shown(signed_in, simulator, row):
-    simulator.let_charges_fail(settling.key_in(row), 1)
+    simulator.let_charges_fail(key_in(row), 1)
     page = signed_in.get(submit(signed_in, row, open_form(signed_in, row), confirmed="1").location).text
     assert "카드 한도가 초과되었습니다." in page
     assert "EXCEED_MAX_AMOUNT" in page
@@ -244,7 +244,7 @@ def test_the_password_is_asked_again_and_the_tick_is_kept(signed_in, simulator, 
 def test_the_list_is_filtered_counted_and_summed(signed_in, simulator, row, admin):
     for amount in (1_000, 2_000, 3_000):
         request_charge(row.id, make_charge_wish(amount, order_name=f"구독 {amount}"), by=admin)
-    simulator.let_charges_fail(settling.key_in(row), 1)
+    simulator.let_charges_fail(key_in(row), 1)
     request_charge(row.id, make_charge_wish(4_000), by=admin)
     page = signed_in.get("/charges").text
     assert page.count("data-charge-id") == 4
@@ -275,7 +275,7 @@ def test_who_had_a_payment_charged_is_in_its_story_and_its_id_is_found(signed_in
 
 
 def test_the_key_is_in_no_page(signed_in, simulator, row, admin):
-    wish, key = make_charge_wish(), settling.key_in(row)
+    wish, key = make_charge_wish(), key_in(row)
     request_charge(row.id, wish, by=admin)
     for address in (address_of(row), "/charges", f"/charges/{wish.intent}", f"/billing-keys/{row.id}"):
         assert key not in signed_in.get(address).text, address

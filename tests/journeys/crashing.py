@@ -14,6 +14,7 @@ from typing import Any
 import waitress
 
 from app import create_app
+from app.charges import outcomes as charge_outcomes
 from app.charges import service as charges
 from app.charges import settling as charge_settling
 from app.payments import service as payments
@@ -50,7 +51,7 @@ STEPS = {
     "charge: claimed by the worker": Step(charges, "claim_waiting_charges", if_any=True),
     "charge: PortOne is about to be asked": Step(PortOneClient, "pay_with_billing_key", is_before=True),
     "charge: PortOne has answered": Step(PortOneClient, "pay_with_billing_key"),
-    "charge: the outcome is not committed": Step(charge_settling, "_record_step"),
+    "charge: the outcome is not committed": Step(charge_outcomes, "_record_step"),
     "charge: the outcome is committed": Step(charge_settling, "_look_after_the_answer", is_before=True),
     "charge: the payment was read": Step(PortOneClient, "get_payment"),
     "charge: all is done but not answered": Step(charge_settling, "send"),

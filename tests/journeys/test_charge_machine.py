@@ -18,7 +18,7 @@ from app.accounts.models import User
 from app.approvals.queries import Kind
 from app.approvals.service import choose_approvers
 from app.audit.service import verify_chain
-from app.charges import settling
+from app.charges import outcomes, settling
 from app.charges.models import Charge, ChargeStatus, payment_id_of
 from app.database import new_id
 from app.portone.client import PortOneClient
@@ -92,7 +92,7 @@ def silence_counts_as_failure(patch: pytest.MonkeyPatch) -> None:
     def give_up(charge_id: Any, problem: str, **_how: Any) -> None:
         settling.settle(charge_id, ChargeStatus.FAILED, problem=problem)
 
-    patch.setattr(settling, "_keep_waiting", give_up)
+    patch.setattr(settling, "keep_waiting", give_up)
 
 
 def a_no_to_a_repeat_counts_as_failure(patch: pytest.MonkeyPatch) -> None:
@@ -112,14 +112,14 @@ def a_second_person_is_not_waited_for(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_body_is_kept(patch: pytest.MonkeyPatch) -> None:
-    move = settling._move
+    move = outcomes._move
 
     def forgetful(charge: Charge, *how: Any, **facts: Any) -> bool:
         sealed, has_moved = charge.request_sealed, move(charge, *how, **facts)
         charge.request_sealed = sealed
         return has_moved
 
-    patch.setattr(settling, "_move", forgetful)
+    patch.setattr(outcomes, "_move", forgetful)
 
 
 MUTANTS = (
