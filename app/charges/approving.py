@@ -11,9 +11,10 @@ from app.approvals.deciding import Desk, unreadable
 from app.approvals.queries import Kind, may
 from app.approvals.service import Proof, refuse_unproven, refuse_without
 from app.charges import settling
+from app.charges.checks import ChargeRefused, find_obstacle
 from app.charges.models import Charge
 from app.charges.queries import find_twin_in_flight, get_charge
-from app.charges.service import ChargeRefused, be_alone_with, commit_alone, find_obstacle, make_ready
+from app.charges.service import be_alone_with, commit_alone, make_ready
 from app.charges.settling import Dispatch
 from app.encryption import InvalidToken
 

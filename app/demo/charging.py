@@ -12,9 +12,10 @@ from app.accounts.models import User
 from app.audit import service as audit
 from app.billing_keys.models import BillingKey
 from app.charges import approving, settling
+from app.charges.checks import Wish
 from app.charges.models import Charge, ChargeStatus
 from app.charges.outcomes import key_in
-from app.charges.service import Wish, new_charge, request_charge
+from app.charges.service import new_charge, request_charge
 from app.database import new_id
 from app.extensions import db
 from app.settings.service import value_of

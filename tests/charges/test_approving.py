@@ -19,9 +19,10 @@ from app.charges.approving import (
     reject_charge,
     withdraw_charge,
 )
+from app.charges.checks import ChargeRefused
 from app.charges.models import Charge, ChargeStatus
 from app.charges.queries import count_waiting_for, get_charge
-from app.charges.service import ChargeRefused, request_charge
+from app.charges.service import request_charge
 from app.extensions import db
 from app.settings import service as settings
 from tests.factories import make_charge_wish

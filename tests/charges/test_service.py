@@ -11,9 +11,10 @@ from app import clock
 from app.accounts.models import User
 from app.audit.queries import list_entries_of
 from app.billing_keys.models import BillingKey
+from app.charges.checks import ChargeRefused, MaybeTwice, Wish
 from app.charges.models import Charge, ChargeStatus, payment_id_of
 from app.charges.queries import get_charge
-from app.charges.service import ChargeRefused, MaybeTwice, Wish, request_charge
+from app.charges.service import request_charge
 from app.database import new_id
 from app.extensions import db
 from app.payments.queries import get_payment

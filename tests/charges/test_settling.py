@@ -12,10 +12,11 @@ from app import clock
 from app.accounts.models import User
 from app.billing_keys.models import BillingKey
 from app.charges import settling
+from app.charges.checks import Wish
 from app.charges.models import Charge, ChargeStatus
 from app.charges.outcomes import key_in, settle
 from app.charges.queries import get_charge
-from app.charges.service import Wish, _hold, recheck_charge, request_charge
+from app.charges.service import _hold, recheck_charge, request_charge
 from app.charges.settling import ASK_AGAIN_FOR
 from app.extensions import db
 from app.payments.service import sync_payment

@@ -17,9 +17,10 @@ from sqlalchemy import select
 
 from app.billing_keys.models import BillingKey
 from app.charges.approving import approve_charge, reject_charge, withdraw_charge
+from app.charges.checks import Wish
 from app.charges.models import IN_FLIGHT, OUTCOMES, Charge, ChargeStatus, payment_id_of
 from app.charges.queries import find_twin
-from app.charges.service import Wish, recheck_charge, request_charge
+from app.charges.service import recheck_charge, request_charge
 from app.database import new_id
 from app.extensions import db
 from app.payments.service import sync_payment
