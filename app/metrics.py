@@ -19,6 +19,7 @@ from sqlalchemy import func, select, text
 from app import clock
 from app.access.guards import public
 from app.alerts.queries import lasting_alerts
+from app.charges.models import IN_FLIGHT, IS_IN_FLIGHT, Charge
 from app.config import LOOPBACK, Settings
 from app.database import SYSTEM, act_as
 from app.extensions import db
@@ -71,6 +72,7 @@ class _Figures(Collector):
             "worker_heartbeat_age_seconds", "Since each worker's sign of life.", _heartbeats(), "worker"
         )
         yield _gauge("refunds_open", "Refunds whose outcome is still to come.", _open_refunds(), "status")
+        yield _gauge("charges_open", "Charges whose outcome is still to come.", _open_charges(), "status")
         yield _gauge("jobs", "Jobs that have not ended well.", _jobs(), "status")
         yield _gauge("payments_approx", "Payments known here, estimated.", {(): approximate_count(Payment)})
         yield _gauge("alerts", "Alerts that last.", {(name,): 1 for name in lasting_alerts()}, "name")
@@ -119,6 +121,12 @@ def _open_refunds() -> Mapping[tuple[str, ...], float]:
     counted = select(Refund.status, func.count().label("total")).where(Refund.status.in_(_OPEN_REFUNDS))
     found = {row.status: row.total for row in db.session.execute(counted.group_by(Refund.status))}
     return {(status.value,): found.get(status, 0) for status in _OPEN_REFUNDS}
+
+
+def _open_charges() -> Mapping[tuple[str, ...], float]:
+    counted = select(Charge.status, func.count().label("total")).where(IS_IN_FLIGHT)
+    found = {row.status: row.total for row in db.session.execute(counted.group_by(Charge.status))}
+    return {(status.value,): found.get(status, 0) for status in IN_FLIGHT}
 
 
 def _jobs() -> Mapping[tuple[str, ...], float]:

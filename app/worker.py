@@ -233,12 +233,12 @@ def close_bulk_refunds(holder: str) -> int:
 
 def expire_refunds(_holder: str) -> int:
     """Reject refunds that waited too long for a second person; answers how many."""
-    return approving.expire_waiting()
+    return approving.DESK.expire_waiting()
 
 
 def expire_charges(_holder: str) -> int:
     """Reject charges that waited too long for a second person; answers how many."""
-    return charge_approving.expire_waiting()
+    return charge_approving.DESK.expire_waiting()
 
 
 def read_charged_payments(holder: str) -> int:

@@ -7,7 +7,7 @@ from app.accounts.passwords import hash_password
 from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import get_billing_key
 from app.billing_keys.service import sync_billing_key
-from app.charges.service import Wish as ChargeWish
+from app.charges.checks import Wish as ChargeWish
 from app.database import new_id
 from app.extensions import db
 from app.payments.models import Payment

@@ -9,6 +9,7 @@ from sqlalchemy import make_url
 
 from app.accounts.models import User
 from app.billing_keys.models import BillingKey
+from app.charges.models import Charge
 from app.database import act_as
 from app.extensions import db
 from app.payments.models import Payment
@@ -16,7 +17,7 @@ from app.refunds.service import request_refund
 from app.webhooks.models import WebhookLog
 from tests.factories import make_payment, make_wish
 
-GUARDED = ("payments", "refunds", "webhook_logs", "billing_keys")
+GUARDED = ("payments", "refunds", "webhook_logs", "charges", "billing_keys")
 
 
 @pytest.fixture
@@ -27,9 +28,11 @@ def store(app: Flask, simulator: Any, admin: User, customer: User) -> None:
     payment = make_payment(simulator)
     request_refund(payment.payment_id, make_wish(payment), by=admin)
     db.session.add(WebhookLog(webhook_id="w-1"))
-    db.session.add_all(
-        [BillingKey(billing_key="a" * 64, user_id=customer.id), BillingKey(billing_key="b" * 64)]
-    )
+    keys = [BillingKey(billing_key="a" * 64, user_id=customer.id), BillingKey(billing_key="b" * 64)]
+    db.session.add_all(keys)
+    db.session.flush()
+    wanted = {"amount": 1, "currency": "KRW", "order_name": "구독", "named_payment_id": "charge1"}
+    db.session.add(Charge(billing_key_id=keys[0].id, status="failed", **wanted))
     db.session.commit()
 
 
@@ -50,17 +53,17 @@ def seen_by(app: Flask, role: str | None, user_id: Any = "") -> list[int]:
 
 @pytest.mark.parametrize("role", ["admin", "super_admin", "system"])
 def test_staff_and_the_system_see_everything(app, store, role):
-    assert seen_by(app, role) == [1, 1, 1, 2]
+    assert seen_by(app, role) == [1, 1, 1, 1, 2]
 
 
 @pytest.mark.parametrize("role", [None, "", "postgres", "ADMIN", "customer"])
 def test_anybody_else_sees_nothing(app, store, role):
-    assert seen_by(app, role) == [0, 0, 0, 0]
+    assert seen_by(app, role) == [0, 0, 0, 0, 0]
 
 
 def test_a_customer_sees_their_own_billing_keys_alone(app, store, customer, admin):
-    assert seen_by(app, "customer", customer.id) == [0, 0, 0, 1]
-    assert seen_by(app, "customer", admin.id) == [0, 0, 0, 0]
+    assert seen_by(app, "customer", customer.id) == [0, 0, 0, 0, 1]
+    assert seen_by(app, "customer", admin.id) == [0, 0, 0, 0, 0]
 
 
 def test_nobody_adds_a_row_they_could_not_see(app, store):

@@ -12,8 +12,8 @@ from flask_babel import lazy_gettext as _l
 from wtforms.validators import Length, ValidationError
 
 from app.billing_keys.models import BillingKey
+from app.charges.checks import Wish
 from app.charges.models import payment_id_of
-from app.charges.service import Wish
 from app.database import new_id
 from app.web.filters import money
 from app.web.forms import AmountField, Form, Required
@@ -65,7 +65,7 @@ class ChargeForm(Form):
     confirmed = wtforms.HiddenField()
 
     def __init__(self, formdata: Any = None, **values: Any) -> None:
-        typed = (formdata or {}).get("currency", "").strip().upper()
+        typed = (formdata or {}).get("currency", "").strip().upper()[:3]
         super().__init__(formdata, currency=typed or USUAL_CURRENCY, **values)
 
     @classmethod

@@ -90,6 +90,12 @@ def count_waiting_for(person_id: UUID) -> int:
     return db.session.scalar(waiting) or 0
 
 
+def count_waiting_of(row: BillingKey) -> int:
+    """How many charges of a billing key wait for a second person."""
+    waiting = Charge.billing_key_id == row.id, Charge.status == ChargeStatus.AWAITING_APPROVAL
+    return db.session.scalar(select(func.count()).where(*waiting)) or 0
+
+
 def _same(row_id: UUID, amount: int, currency: str, besides: UUID) -> Select[Charge]:
     return select(Charge).where(
         Charge.billing_key_id == row_id,

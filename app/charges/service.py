@@ -5,7 +5,6 @@ while PortOne is asked.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -16,66 +15,29 @@ from sqlalchemy.exc import IntegrityError
 from app import clock
 from app.access.permissions import Permission
 from app.accounts.models import User
-from app.approvals import queries as approvals
 from app.approvals.queries import Kind
 from app.approvals.service import Proof, refuse_above_limit, refuse_unproven, refuse_without
 from app.audit import service as audit
 from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import get_billing_key
+from app.billing_keys.sealing import open_key
 from app.charges import settling
-from app.charges.models import IS_IN_FLIGHT, Charge, ChargeStatus, payment_id_of
+from app.charges.checks import ChargeRefused, Wish, needs_approval, refuse_if_impossible
+from app.charges.models import IS_IN_FLIGHT, Charge, ChargeStatus
 from app.charges.queries import (
     find_charge,
-    find_twin,
-    find_twin_in_flight,
     get_charge,
-    sum_without_approval,
 )
 from app.charges.settling import SENDER_SECONDS, Dispatch
-from app.database import lock_name
+from app.database import lock
 from app.encryption import vault
-from app.errors import DomainError
 from app.extensions import db, portone
 from app.leases import claim
 from app.portone.requests import ChargeRequest
 from app.settings.service import value_of
-from app.web.filters import money
 
 #: A claimed charge is another worker's again after this.
 CLAIM_SECONDS = 12
-
-
-class ChargeRefused(DomainError):
-    """The charge cannot be made, and PortOne was not asked."""
-
-
-class MaybeTwice(ChargeRefused):
-    """The same amount was charged to this key lately, and nobody has said that this is another one."""
-
-    def __init__(self, message: str, twin_id: UUID) -> None:
-        super().__init__(message)
-        self.twin_id = twin_id
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a person wants charged. Amounts are in minor units of `currency`."""
-
-    intent: UUID
-    amount: int
-    currency: str
-    order_name: str
-    tax_free_amount: int = 0
-    customer_name: str | None = None
-    #: For colleagues; neither PortOne nor the customer sees it.
-    reason: str = ""
-    #: The last charge of the same amount that the person was told of, and does not mean.
-    not_twin: UUID | None = None
-
-    @property
-    def payment_id(self) -> str:
-        """PortOne's id of the payment to make; it never changes for an intent."""
-        return payment_id_of(self.intent)
 
 
 def request_charge(row_id: UUID, wish: Wish, *, by: User, proof: Proof | None = None) -> None:
@@ -105,67 +67,47 @@ def claim_waiting_charges(*, holder: str, limit: int) -> list[UUID]:
     return list(claim(Charge, IS_IN_FLIGHT, holder=holder, limit=limit, seconds=CLAIM_SECONDS))
 
 
-def refuse_if_impossible(row: BillingKey, wish: Wish) -> None:
-    """Raise what PortOne need not be asked to know: `MaybeTwice`, or another `ChargeRefused`."""
-    if obstacle := find_obstacle(row):
-        raise ChargeRefused(obstacle)
-    if find_twin_in_flight(row.id, wish.amount, wish.currency, besides=wish.intent) is not None:
-        raise ChargeRefused(
-            _("A charge of the same amount to this key has no outcome yet. Wait until it is settled.")
-        )
-    twin = find_twin(row.id, wish.amount, wish.currency, besides=wish.intent)
-    if twin is not None and twin.id != wish.not_twin:
-        raise MaybeTwice(tell_twin(twin), twin.id)
-
-
-def find_obstacle(row: BillingKey) -> str | None:
-    """Why a billing key cannot be charged now, in words; None where it can."""
-    if row.status != "ISSUED":
-        return str(_("This billing key was deleted. The customer has to register a new one."))
-    if not row.is_active:
-        return str(_("This billing key is switched off here. Switch it on first."))
-    if settling.key_in(row) is None:
-        return str(_("The key itself cannot be read here any more. Sync the billing keys, and try again."))
-    return None
-
-
-def tell_twin(twin: Charge) -> str:
-    """Words for whoever is about to charge the same amount to the same key again."""
-    amount = money(twin.amount, twin.currency)
-    if twin.status == ChargeStatus.AWAITING_APPROVAL:
-        return str(_("A charge of %(amount)s to this key already waits for approval.", amount=amount))
-    minutes = int((clock.now() - twin.created_at).total_seconds() // 60)
-    if minutes < 1:
-        return str(_("%(amount)s was charged to this key less than a minute ago.", amount=amount))
-    if minutes < 120:
-        sentence = _("%(amount)s was charged to this key %(minutes)s minutes ago.")
-        return str(sentence) % {"amount": amount, "minutes": minutes}
-    return str(_("%(amount)s was charged to this key %(hours)s hours ago.")) % {
-        "amount": amount,
-        "hours": minutes // 60,
-    }
-
-
-def needs_approval(row: BillingKey, wish: Wish) -> bool:
-    """Whether a second person has to approve: what was charged to the key within a day counts as well."""
-    in_all = wish.amount + sum_without_approval(row.id, wish.currency)
-    return approvals.needs_second_person(in_all, wish.currency, Kind.CHARGE)
-
-
 def be_alone_with(row_id: UUID) -> BillingKey:
-    """The billing key as it is now; until the commit nobody else makes a charge of it."""
-    lock_name(f"charges of {row_id}")
-    row = get_billing_key(row_id)
-    db.session.refresh(row)
-    return row
+    """The billing key as it is now; until the commit nobody charges it, switches it off or deletes it."""
+    get_billing_key(row_id)
+    return lock(BillingKey, row_id)
+
+
+def new_charge(row: BillingKey, wish: Wish, by: User) -> Charge:
+    """A charge that is not stored yet, with what will be asked for it, sealed. Raises `KeyUnreadable`."""
+    request = ChargeRequest(
+        store_id=row.store_id or portone.store_id,
+        billing_key=open_key(row),
+        order_name=wish.order_name,
+        total_amount=wish.amount,
+        currency=wish.currency,
+        tax_free_amount=wish.tax_free_amount or None,
+        customer_id=row.user.customer_id if row.user else None,
+        customer_name=wish.customer_name,
+    )
+    return Charge(
+        id=wish.intent,
+        billing_key_id=row.id,
+        named_payment_id=wish.payment_id,
+        amount=wish.amount,
+        tax_free_amount=wish.tax_free_amount,
+        currency=wish.currency,
+        order_name=wish.order_name,
+        customer_id=request.customer_id,
+        customer_name=wish.customer_name,
+        reason=wish.reason,
+        request_sealed=vault().seal(request.to_json()),
+        requested_by=by.id,
+        created_at=clock.now(),
+    )
 
 
 def make_ready(charge: Charge) -> Dispatch:
-    """Have a charge be sent: from here on what is asked never changes."""
-    moment = clock.now()
+    """Have a charge be sent: from here on what is asked never changes. Raises InvalidToken."""
+    moment, body = clock.now(), vault().open(charge.request_sealed or "")
     charge.status, charge.expires_at, charge.sent_at = ChargeStatus.SENDING, None, moment
     charge.next_attempt_at = moment + timedelta(seconds=SENDER_SECONDS)
-    return Dispatch(charge.id, charge.named_payment_id, vault().open(charge.request_sealed or ""))
+    return Dispatch(charge.id, charge.named_payment_id, body)
 
 
 def commit_alone() -> None:
@@ -190,7 +132,7 @@ def _hold(row_id: UUID, wish: Wish, by: User, proof: Proof | None) -> Dispatch |
     refuse_without(by, Permission.CHARGE_CREATE)
     refuse_above_limit(by, wish.amount, wish.currency, Kind.CHARGE)
     refuse_unproven(by, proof, wish.amount, wish.currency, Kind.CHARGE)
-    charge, dispatch = _new_charge(row, wish, by), None
+    charge, dispatch = new_charge(row, wish, by), None
     if needs_approval(row, wish):
         charge.status = ChargeStatus.AWAITING_APPROVAL
         charge.expires_at = charge.created_at + timedelta(hours=value_of("charge_approval_hours"))
@@ -207,34 +149,6 @@ def _hold(row_id: UUID, wish: Wish, by: User, proof: Proof | None) -> Dispatch |
     )
     commit_alone()
     return dispatch
-
-
-def _new_charge(row: BillingKey, wish: Wish, by: User) -> Charge:
-    request = ChargeRequest(
-        store_id=row.store_id or portone.store_id,
-        billing_key=settling.key_in(row) or "",
-        order_name=wish.order_name,
-        total_amount=wish.amount,
-        currency=wish.currency,
-        tax_free_amount=wish.tax_free_amount or None,
-        customer_id=row.user.customer_id if row.user else None,
-        customer_name=wish.customer_name,
-    )
-    return Charge(
-        id=wish.intent,
-        billing_key_id=row.id,
-        named_payment_id=wish.payment_id,
-        amount=wish.amount,
-        tax_free_amount=wish.tax_free_amount,
-        currency=wish.currency,
-        order_name=wish.order_name,
-        customer_id=request.customer_id,
-        customer_name=wish.customer_name,
-        reason=wish.reason,
-        request_sealed=vault().seal(request.to_json()),
-        requested_by=by.id,
-        created_at=clock.now(),
-    )
 
 
 def _facts(charge: Charge, wish: Wish, proof: Proof | None) -> Mapping[str, Any]:

@@ -2,11 +2,10 @@
 
 Every step here may be repeated: by a second press, by another worker, after a crash. What is asked was
 stored first and never changes; the charge's id is its idempotency key, and its paymentId can be paid once.
-Whatever PortOne tells of that payment, by whichever way it comes, settles the charge (`bring_in_line`).
+Reading that payment is what settles the charge (`outcomes`).
 """
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
@@ -15,25 +14,19 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app import clock
-from app.audit import service as audit
 from app.billing_keys import service as billing_keys
-from app.billing_keys.models import BillingKey
-from app.charges.models import IN_FLIGHT, MOVES, OUTCOMES, Charge, ChargeStatus
+from app.charges.models import IN_FLIGHT, OUTCOMES, Charge, ChargeStatus
+from app.charges.outcomes import keep_waiting, key_in, settle
 from app.charges.queries import get_charge
-from app.database import lock
 from app.encryption import InvalidToken, vault
 from app.extensions import db, portone
 from app.payments.service import sync_payment
-from app.payments.snapshots import when_stored
 from app.portone.errors import PortOneError, PortOneRefused, PortOneUncertain
-from app.portone.payloads import PaymentSnapshot
 
 log = logging.getLogger(__name__)
 
 #: After this the worker looks as well, in case whoever began has died.
 SENDER_SECONDS = 8
-#: The longest wait between two questions about a charge whose outcome is unknown.
-UNKNOWN_SECONDS = 10
 #: The longest wait between two looks at a payment that the PG is still working on.
 PENDING_SECONDS = 600
 #: So long PortOne is asked again. It remembers idempotency keys for three hours, but much later than this
@@ -43,14 +36,6 @@ ASK_AGAIN_FOR = timedelta(minutes=30)
 ANSWER_WITHIN = timedelta(minutes=2)
 #: So long, and so many at once, payments that charges have made are looked for.
 MISSING_FOR, MOST_READ = timedelta(days=1), 20
-
-#: What PortOne's status of the payment means for the charge; what went back later was taken first.
-OUTCOME_OF = {
-    "PAID": ChargeStatus.SUCCEEDED,
-    "PARTIAL_CANCELLED": ChargeStatus.SUCCEEDED,
-    "CANCELLED": ChargeStatus.SUCCEEDED,
-    "FAILED": ChargeStatus.FAILED,
-}
 
 #: Refusals after which our copy of the billing key is out of date.
 _ABOUT_THE_KEY = frozenset({"BILLING_KEY_NOT_FOUND", "BILLING_KEY_ALREADY_DELETED"})
@@ -83,7 +68,7 @@ def send(dispatch: Dispatch, *, is_first: bool = False) -> None:
             dispatch.payment_id, dispatch.body, idempotency_key=str(dispatch.charge_id)
         )
     except PortOneUncertain as silence:
-        _keep_waiting(dispatch.charge_id, silence.reason)
+        keep_waiting(dispatch.charge_id, silence.reason)
     except PortOneRefused as refusal:
         if is_first and not _may_have_been_done(dispatch.charge_id, refusal):
             _settle_refused(dispatch, refusal)
@@ -108,46 +93,16 @@ def follow(charge_id: UUID) -> None:
     try:
         seen = _look(charge_id, payment_id)
     except PortOneError as problem:
-        _keep_waiting(charge_id, _reason_of(problem))
+        keep_waiting(charge_id, _reason_of(problem))
         return
     if seen == Seen.OPEN:  # never ask twice while PortOne has something under this id
-        _keep_waiting(charge_id, "PAYMENT_PENDING", most_seconds=PENDING_SECONDS)
+        keep_waiting(charge_id, "PAYMENT_PENDING", most_seconds=PENDING_SECONDS)
     elif seen == Seen.NOTHING and dispatch is not None and age < ASK_AGAIN_FOR:
         send(dispatch)
     elif seen == Seen.NOTHING and age < ANSWER_WITHIN:  # not to be asked again, and the first may still run
-        _keep_waiting(charge_id, "NOT_ASKED_AGAIN")
+        keep_waiting(charge_id, "NOT_ASKED_AGAIN")
     elif seen == Seen.NOTHING:
         settle(charge_id, ChargeStatus.FAILED, problem="NOT_FOUND_AT_PORTONE")
-
-
-@when_stored
-def bring_in_line(current: Mapping[UUID, PaymentSnapshot]) -> None:
-    """Settle charges by what PortOne tells of their payments, in the transaction that stores it."""
-    told = {snapshot.payment_id: (row_id, snapshot) for row_id, snapshot in current.items()}
-    ours = [payment_id for payment_id in told if payment_id.startswith("charge")]
-    if not ours:
-        return
-    found = db.session.scalars(
-        select(Charge.id).where(Charge.named_payment_id.in_(ours)).order_by(Charge.id)
-    ).all()
-    for charge_id in found:
-        charge = lock(Charge, charge_id)
-        row_id, snapshot = told[charge.named_payment_id]
-        if _is_of(charge, snapshot):
-            charge.payment_id = row_id
-            _move_as_told(charge, snapshot)
-        else:
-            log.warning("payment %s is not what charge %s asked for", charge.named_payment_id, charge_id)
-
-
-def settle(charge_id: UUID, status: ChargeStatus, **facts: str | None) -> bool:
-    """Record what became of a charge. Commits; False when it had got there, or further, before.
-
-    `facts` are columns of the charge: the problem, and the PG's words for it.
-    """
-    has_moved = _move(lock(Charge, charge_id), status, **facts)
-    db.session.commit()
-    return has_moved
 
 
 def read_missing_payments() -> int:
@@ -167,42 +122,6 @@ def read_missing_payments() -> int:
     except PortOneError as problem:
         log.info("charged payments wait: %s", problem)
         return 0
-
-
-def _is_of(charge: Charge, snapshot: PaymentSnapshot) -> bool:
-    """Whether a payment is what was asked for: nobody else's that happens to have our paymentId."""
-    key = snapshot.billing_key
-    is_same_key = key is None or charge.billing_key.billing_key in vault().fingerprints(key)
-    return is_same_key and (snapshot.amount.total, snapshot.currency) == (charge.amount, charge.currency)
-
-
-def _move_as_told(charge: Charge, snapshot: PaymentSnapshot) -> None:
-    outcome, failure = OUTCOME_OF.get(snapshot.status), snapshot.failure
-    if outcome == ChargeStatus.FAILED:
-        said = {
-            "problem_message": failure.reason if failure else None,
-            "pg_code": failure.pg_code if failure else None,
-            "pg_message": failure.pg_message if failure else None,
-        }
-        _move(charge, outcome, problem="PG_PROVIDER", **said)
-    elif outcome is not None:
-        _move(charge, outcome)
-
-
-def _move(charge: Charge, status: ChargeStatus, **facts: str | None) -> bool:
-    """Bring a locked charge to an outcome, in the caller's transaction; False where that is no way to go."""
-    before = ChargeStatus(charge.status)
-    if status not in MOVES.get(before, frozenset()):
-        return False
-    tries = charge.attempts + 1
-    charge.status, charge.attempts, charge.settled_at = status, 0, clock.now()
-    charge.problem = charge.problem_message = charge.pg_code = charge.pg_message = None
-    for name, value in facts.items():
-        setattr(charge, name, value)
-    charge.request_sealed = None  # nothing more is asked, and it holds the key
-    charge.release()
-    _record_step(charge, before, tries=tries if tries > 1 else None, **facts)
-    return True
 
 
 def _may_have_been_done(charge_id: UUID, refusal: PortOneRefused) -> bool:
@@ -243,11 +162,11 @@ def _take_no_to_a_repeat(dispatch: Dispatch, refusal: PortOneRefused) -> None:
         seen = _look(dispatch.charge_id, dispatch.payment_id)
     except PortOneError as problem:
         log.info("charge %s, refused (%s), cannot be compared: %s", dispatch.charge_id, refusal, problem)
-        _keep_waiting(dispatch.charge_id, refusal.type)
+        keep_waiting(dispatch.charge_id, refusal.type)
         return
     is_no_answer = refusal.is_about_us or refusal.is_wordless or refusal.type == "ALREADY_PAID"
     if seen == Seen.OPEN or (seen == Seen.NOTHING and is_no_answer):
-        _keep_waiting(dispatch.charge_id, refusal.type)
+        keep_waiting(dispatch.charge_id, refusal.type)
     elif seen == Seen.NOTHING:
         _settle_refused(dispatch, refusal)
 
@@ -261,7 +180,7 @@ def _look_after_the_answer(dispatch: Dispatch) -> None:
     if is_paid:
         _note_use(dispatch.charge_id)
     elif is_open:
-        _keep_waiting(dispatch.charge_id, "PAYMENT_PENDING")
+        keep_waiting(dispatch.charge_id, "PAYMENT_PENDING")
 
 
 def _look(charge_id: UUID, payment_id: str) -> Seen:
@@ -282,36 +201,6 @@ def _look_quietly(charge_id: UUID, payment_id: str) -> None:
         log.info("payment of charge %s not read: %s", charge_id, problem)
 
 
-def _keep_waiting(charge_id: UUID, problem: str, *, most_seconds: int = UNKNOWN_SECONDS) -> None:
-    """No answer that counts: the charge may have happened, and is looked at again soon."""
-    charge = lock(Charge, charge_id)
-    before = ChargeStatus(charge.status)
-    if before not in IN_FLIGHT:
-        db.session.rollback()  # somebody else has the answer
-        return
-    is_news = problem != charge.problem
-    charge.problem = problem
-    charge.attempts += 1
-    wait = min(2 ** min(charge.attempts, 20), most_seconds)
-    charge.release(next_attempt_at=clock.now() + timedelta(seconds=wait))
-    if problem != "outstanding":  # that one is still being sent
-        charge.status = ChargeStatus.UNCERTAIN
-    if is_news and charge.status == ChargeStatus.UNCERTAIN:  # the same silence again is counted, not told
-        _record_step(charge, before, problem=problem, tries=charge.attempts)
-    db.session.commit()
-
-
-def _record_step(charge: Charge, before: ChargeStatus, **facts: str | int | None) -> None:
-    audit.record(
-        f"charge.{charge.status}",
-        "charge",
-        str(charge.id),
-        before={"status": before},
-        after={"status": charge.status},
-        facts={name: value for name, value in facts.items() if value},
-    )
-
-
 def _reason_of(problem: PortOneError) -> str:
     return problem.type if isinstance(problem, PortOneRefused) else getattr(problem, "reason", "unreadable")
 
@@ -324,15 +213,6 @@ def _find_dispatch(charge: Charge) -> Dispatch | None:
         return Dispatch(charge.id, charge.named_payment_id, vault().open(charge.request_sealed))
     except InvalidToken:
         log.exception("the request of charge %s is sealed with a key we do not have", charge.id)
-        return None
-
-
-def key_in(row: BillingKey) -> str | None:
-    """The billing key itself, a credential; None where it was not kept or cannot be opened any more."""
-    try:
-        return vault().open(row.billing_key_encrypted) if row.billing_key_encrypted else None
-    except InvalidToken:
-        log.exception("billing key %s is sealed with a key we do not have", row.id)
         return None
 
 

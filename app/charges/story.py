@@ -13,12 +13,13 @@ from app.access.guards import can
 from app.access.permissions import Permission
 from app.accounts.models import User
 from app.approvals import queries as approvals
+from app.approvals.deciding import EXPIRED, WITHDRAWN
 from app.approvals.queries import Kind
 from app.audit.models import AuditEntry
 from app.audit.queries import list_entries_of
 from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import contribute as contribute_to_keys
-from app.charges import approving
+from app.charges.approving import DESK
 from app.charges.models import IN_FLIGHT, Charge, ChargeStatus
 from app.charges.queries import find_charge_behind, list_charges_of
 from app.money import Money
@@ -44,8 +45,8 @@ OUR_PROBLEMS: dict[str, Any] = {
         "The key was deleted or switched off meanwhile, so PortOne is not asked again; its record decides."
     ),
     "NOT_FOUND_AT_PORTONE": _l("PortOne has no such payment: the customer was not charged."),
-    approving.EXPIRED: _l("Nobody approved it in time, so it was rejected by itself."),
-    approving.WITHDRAWN: _l("Whoever had asked for it has taken it back."),
+    EXPIRED: _l("Nobody approved it in time, so it was rejected by itself."),
+    WITHDRAWN: _l("Whoever had asked for it has taken it back."),
 }
 
 _NEXT: dict[ChargeStatus, Any] = {
@@ -124,7 +125,7 @@ def decision_for(charge: Charge, person: User) -> Decision | None:
         may_decide=can(Permission.CHARGE_APPROVE) and not is_own,
         may_withdraw=is_own and can(Permission.CHARGE_CREATE),
         needs_proof=approvals.needs_proof(charge.amount, charge.currency, Kind.CHARGE),
-        expires_at=approving.expires_at(charge),
+        expires_at=DESK.expires_at(charge),
         approvers=[each.name or each.email or "" for each in others],
     )
 

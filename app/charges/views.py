@@ -18,16 +18,17 @@ from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import describe, get_billing_key
 from app.charges import (
     approving,
+    checks,
     exporting,
     listing,
     panels,  # noqa: F401 - puts itself on the page of billing keys
     queries,
     service,
 )
+from app.charges.checks import ChargeRefused, MaybeTwice, Wish
 from app.charges.forms import ChargeForm, DecisionForm
 from app.charges.list_form import ChargeFilterForm
 from app.charges.models import Charge
-from app.charges.service import ChargeRefused, MaybeTwice, Wish
 from app.charges.story import decision_for, inquiry_of, outcome_of, steps_of
 from app.errors import DomainError
 from app.web.htmx import is_htmx, render, see_other
@@ -137,7 +138,7 @@ def withdraw(charge_id: UUID) -> Any:
     """Take back a charge that one asked for and that still waits."""
     try:
         approving.withdraw_charge(charge_id, by=current_user)
-    except ChargeRefused as refusal:
+    except ApprovalRefused as refusal:
         charge = queries.get_charge(charge_id)
         return _charge_page(charge, DecisionForm(), status=refusal.status, refusal=refusal)
     return see_other(url_for("charges.show", charge_id=charge_id))
@@ -157,7 +158,7 @@ def _review_or_carry_out(row: BillingKey, form: ChargeForm) -> Any:
     is_confirmed = form.confirmed.data == "1"
     try:
         if not is_confirmed:
-            service.refuse_if_impossible(row, wish)
+            checks.refuse_if_impossible(row, wish)
             return _review_page(row, form, wish)
         proof = prove(wish.amount, wish.currency, Kind.CHARGE)
         service.request_charge(row.id, wish, by=current_user, proof=proof)
@@ -187,11 +188,11 @@ def _review_page(
         form=form,
         wish=wish,
         twin=twin,
-        told=service.tell_twin(twin) if twin else None,
+        told=checks.tell_twin(twin) if twin else None,
         is_meant=is_meant,
         is_unticked=twin is not None and not is_meant and status != 200,
         needs_proof=approvals.needs_proof(wish.amount, wish.currency, Kind.CHARGE),
-        waits_for_approval=service.needs_approval(row, wish),
+        waits_for_approval=checks.needs_approval(row, wish),
         unproven=words_about(unproven),
     )
     return asking_to_wait(response, unproven)
@@ -207,7 +208,7 @@ def _form_page(
         description=describe(row),
         form=form,
         refusal=refusal,
-        obstacle=service.find_obstacle(row),
+        obstacle=checks.find_obstacle(row),
         latest=queries.list_charges_of(row)[:3],
     )
 

@@ -23,6 +23,7 @@ from app.billing_keys.service import sync_billing_keys
 from app.database import new_id
 from app.demo.billing_keys import keep_keys
 from app.demo.bulk import tell_bulk_refunds
+from app.demo.charging import tell_charges
 from app.demo.habits import keep_habits
 from app.demo.webhook_troubles import tell_troubles
 from app.demo.world import PEOPLE
@@ -81,6 +82,7 @@ def fill_dashboard(app: Flask, simulator: Simulator) -> None:
         keep_habits(staff)
         keep_keys(owner=staff[0], support=staff[-1])
         tell_bulk_refunds(simulator, staff[-1])
+        tell_charges(simulator, staff)
 
 
 def _hire_people() -> list[User]:

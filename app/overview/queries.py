@@ -24,6 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from app import clock
+from app.charges.listing import is_real as charges_real_money
+from app.charges.models import Charge, ChargeStatus
 from app.config import Settings
 from app.extensions import db, portone
 from app.leases import Lease
@@ -42,6 +44,7 @@ OVERDUE = timedelta(minutes=1)
 TRANSFER_DAYS = 2
 
 _ANY_REFUND = aliased(Refund)
+_ANY_CHARGE = aliased(Charge)
 _ANY_WEBHOOK = aliased(WebhookLog)
 
 
@@ -173,6 +176,8 @@ def _watches() -> list[_Watch]:
     return [
         _refunds("uncertain_refunds", RefundStatus.UNCERTAIN),
         _refunds("stuck_refunds", RefundStatus.SENDING, _has_overdue_refund()),
+        _charges("uncertain_charges", ChargeStatus.UNCERTAIN),
+        _charges("stuck_charges", ChargeStatus.SENDING, _has_overdue_charge()),
         _mismatched(),
         _webhooks("failed_webhooks", WebhookStatus.FAILED),
         _webhooks("waiting_webhooks", WebhookStatus.RECEIVED, _has_overdue_webhook()),
@@ -193,6 +198,7 @@ def _watches() -> list[_Watch]:
         ),
         _missing_webhooks("missing_webhooks", yesterday),
         _refunds("refunds_to_approve", RefundStatus.AWAITING_APPROVAL),
+        _charges("charges_to_approve", ChargeStatus.AWAITING_APPROVAL),
     ]
 
 
@@ -201,6 +207,15 @@ def _refunds(kind: str, status: RefundStatus, *conditions: ColumnElement[bool]) 
     counted = _summed(kind, case((is_real(), Refund.amount), else_=0)).join_from(Refund, Payment)
     return _Watch(
         kind, counted.where(Refund.status == status, *conditions), "refunds.index", {"status": status.value}
+    )
+
+
+def _charges(kind: str, status: ChargeStatus, *conditions: ColumnElement[bool]) -> _Watch:
+    """Charges of a status. Those of test channels are in the list and in the count, not in the sum."""
+    amount = case((charges_real_money(), Charge.amount), else_=0)
+    counted = _summed(kind, amount, Charge.currency).select_from(Charge).join(Charge.billing_key)
+    return _Watch(
+        kind, counted.where(Charge.status == status, *conditions), "charges.index", {"status": status.value}
     )
 
 
@@ -236,18 +251,23 @@ def _mismatched() -> _Watch:
     return _Watch("mismatched_payments", rows, "payments.index", {"flag": "mismatched"})
 
 
-def _summed(kind: str, amount: Any) -> Select[Any]:
+def _summed(kind: str, amount: Any, currency: Any = Payment.currency) -> Select[Any]:
     return select(
         literal(kind).label("kind"),
-        Payment.currency.label("currency"),
+        currency.label("currency"),
         func.count().label("rows"),
         func.sum(amount).label("amount"),
-    ).group_by(Payment.currency)
+    ).group_by(currency)
 
 
 def _has_overdue_refund() -> ColumnElement[bool]:
     since = func.coalesce(_ANY_REFUND.sent_at, _ANY_REFUND.created_at)
     return exists().where(_ANY_REFUND.status == RefundStatus.SENDING, since < clock.now() - OVERDUE)
+
+
+def _has_overdue_charge() -> ColumnElement[bool]:
+    since = func.coalesce(_ANY_CHARGE.sent_at, _ANY_CHARGE.created_at)
+    return exists().where(_ANY_CHARGE.status == ChargeStatus.SENDING, since < clock.now() - OVERDUE)
 
 
 def _has_overdue_webhook() -> ColumnElement[bool]:

@@ -11,11 +11,12 @@ from werkzeug.wrappers import Response as BaseResponse
 from app import clock
 from app.access.guards import can, require
 from app.access.permissions import Permission
+from app.charges import queries as charges
 from app.overview import queries
 from app.overview.queries import Concern
 from app.portone.errors import PortOneRefused, PortOneUncertain
 from app.portone.meanings import msgid_of
-from app.refunds.queries import count_waiting_for
+from app.refunds import queries as refunds
 from app.web.filters import money
 from app.web.htmx import render, see_other
 from app.web.labels import Label
@@ -25,6 +26,8 @@ overview = Blueprint("overview", __name__)
 _CONCERNS = {
     "uncertain_refunds": Label(_l("Refunds whose outcome is unknown"), "bad", "question-circle-fill"),
     "stuck_refunds": Label(_l("Refunds still being sent after a minute"), "bad", "send-exclamation"),
+    "uncertain_charges": Label(_l("Charges whose outcome is unknown"), "bad", "question-circle-fill"),
+    "stuck_charges": Label(_l("Charges still being sent after a minute"), "bad", "send-exclamation"),
     "mismatched_payments": Label(
         _l("Payments that are not what the store initialized"), "bad", "shield-exclamation"
     ),
@@ -43,6 +46,13 @@ _CONCERNS = {
         _l("Webhooks that PortOne sent since yesterday and that did not come"), "bad", "envelope-x"
     ),
     "refunds_to_approve": Label(_l("Refunds waiting for approval"), "wait", "person-check"),
+    "charges_to_approve": Label(_l("Charges waiting for approval"), "wait", "person-check"),
+}
+
+#: What waits for a second person: with which permission, and how many another one asked for.
+_DECIDED_BY = {
+    "refunds_to_approve": (Permission.REFUND_APPROVE, refunds.count_waiting_for),
+    "charges_to_approve": (Permission.CHARGE_APPROVE, charges.count_waiting_for),
 }
 
 
@@ -81,7 +91,8 @@ def _item(concern: Concern) -> dict[str, Any]:
     """A line of the work list: the words, the money by currency, and the way to the rows."""
     label = _CONCERNS[concern.kind]
     details = [money(each.amount, each.currency) for each in concern.amounts]
-    if concern.kind == "refunds_to_approve" and can(Permission.REFUND_APPROVE):
+    if concern.kind in _DECIDED_BY and can(_DECIDED_BY[concern.kind][0]):
+        count_waiting_for = _DECIDED_BY[concern.kind][1]
         details.append(_("for you to decide: %(count)s", count=count_waiting_for(current_user.id)))
     return {
         "count": concern.count,

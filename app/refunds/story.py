@@ -12,11 +12,13 @@ from app.access.guards import can
 from app.access.permissions import Permission
 from app.accounts.models import User
 from app.approvals import queries as approvals
+from app.approvals.deciding import EXPIRED, WITHDRAWN
 from app.payments.models import Payment
 from app.payments.queries import RefundOutlook, tell_refund_outlook
 from app.payments.timeline import Entry, contribute
 from app.portone.meanings import msgid_of
-from app.refunds import approving, balance, rules
+from app.refunds import balance, rules
+from app.refunds.approving import DESK
 from app.refunds.models import IN_FLIGHT, Refund, RefundStatus
 from app.refunds.queries import list_refunds_of
 from app.web.filters import money
@@ -35,8 +37,8 @@ OUR_PROBLEMS: dict[str, Any] = {
     "REQUEST_UNREADABLE": _l("What was asked cannot be read any more, so PortOne's record has to decide."),
     "NOT_FOUND_AT_PORTONE": _l("PortOne has no cancellation like this one: the refund did not happen."),
     "CANCELLATION_FAILED": _l("PortOne's record says that the PG did not carry this cancellation out."),
-    approving.EXPIRED: _l("Nobody approved it in time, so it was rejected by itself."),
-    approving.WITHDRAWN: _l("Whoever had asked for it has taken it back."),
+    EXPIRED: _l("Nobody approved it in time, so it was rejected by itself."),
+    WITHDRAWN: _l("Whoever had asked for it has taken it back."),
 }
 
 _NEXT: dict[RefundStatus, Any] = {
@@ -102,7 +104,7 @@ def decision_for(refund: Refund, person: User) -> Decision | None:
         may_decide=can(Permission.REFUND_APPROVE) and not is_own,
         may_withdraw=is_own and can(Permission.REFUND_CREATE),
         needs_proof=approvals.needs_proof(refund.amount, refund.payment.currency),
-        expires_at=approving.expires_at(refund),
+        expires_at=DESK.expires_at(refund),
         approvers=[each.name or each.email or "" for each in others],
     )
 

@@ -186,7 +186,7 @@ def withdraw(refund_id: UUID) -> Any:
     """Take back a refund that one asked for and that still waits."""
     try:
         approving.withdraw_refund(refund_id, by=current_user)
-    except RefundRefused as refusal:
+    except ApprovalRefused as refusal:
         refund = queries.get_refund(refund_id)
         return _refund_page(refund, DecisionForm(), status=refusal.status, refusal=refusal)
     return see_other(url_for("refunds.show", refund_id=refund_id))

@@ -167,10 +167,10 @@ def _store_payments(readings: Sequence[Reading]) -> dict[str, payments.Change]:
     if not read:
         return {}
     snapshots = [snapshot for snapshot, _ in read]
-    stored = payments.store_snapshots(snapshots, read_at=min(read_at for _, read_at in read))
-    for snapshot in snapshots:
+    for snapshot in snapshots:  # before payments and the trail: whoever charges a key holds it first, too
         if snapshot.billing_key and snapshot.paid_at:
             billing_keys.record_use(snapshot.billing_key, snapshot.paid_at)
+    stored = payments.store_snapshots(snapshots, read_at=min(read_at for _, read_at in read))
     return {change.payment_id: change for change in stored}
 
 

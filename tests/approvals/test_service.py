@@ -11,6 +11,7 @@ from app.accounts import people
 from app.accounts.models import User
 from app.accounts.service import SignInRefused, SignInThrottled
 from app.approvals import queries
+from app.approvals.queries import Kind
 from app.approvals.service import (
     AboveLimit,
     Proof,
@@ -169,3 +170,18 @@ def test_wrong_passwords_are_throttled_and_recorded_without_the_password(admin: 
     entries = list_entries_of("user", admin.id)
     assert {entry.action for entry in entries} == {"account.password_check_failed"}
     assert "a wrong password" not in str([entry.facts for entry in entries])
+
+
+def test_charges_have_approvers_and_limits_of_their_own(admin: User, super_admin: User) -> None:
+    with pytest.raises(SettingsRefused, match="이준호"):
+        settings.change({"charge_approval_threshold": {"KRW": 100_000}}, by=super_admin)
+    choose_approvers({admin.id}, by=super_admin, kind=Kind.CHARGE)
+    settings.change({"charge_approval_threshold": {"KRW": 100_000}}, by=super_admin)
+    assert holds(admin, Permission.CHARGE_APPROVE)
+    assert not holds(admin, Permission.REFUND_APPROVE)
+    assert queries.needs_second_person(100_001, "KRW", Kind.CHARGE)
+    assert not queries.needs_second_person(100_001, "KRW")
+    with pytest.raises(SettingsRefused):
+        choose_approvers(set(), by=super_admin, kind=Kind.CHARGE)
+    with pytest.raises(DomainError, match="두 명 이상"):
+        people.deactivate(admin.id, by=super_admin)

@@ -7,12 +7,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from app import clock
 from app.accounts.models import User
 from app.audit.queries import list_entries_of
 from app.billing_keys.models import BillingKey
+from app.charges.checks import ChargeRefused, MaybeTwice, Wish
 from app.charges.models import Charge, ChargeStatus, payment_id_of
 from app.charges.queries import get_charge
-from app.charges.service import ChargeRefused, MaybeTwice, Wish, request_charge
+from app.charges.service import request_charge
 from app.database import new_id
 from app.extensions import db
 from app.payments.queries import get_payment
@@ -134,7 +136,15 @@ def test_while_an_outcome_is_unknown_the_same_amount_cannot_be_charged(simulator
 
 
 @pytest.mark.parametrize(
-    "gone", [{"status": "DELETED"}, {"is_active": False}, {"billing_key_encrypted": "x"}]
+    "gone",
+    [
+        {"status": "DELETED"},
+        {"is_active": False},
+        {"deleting_since": clock.now()},
+        {"billing_key_encrypted": None},
+        {"billing_key_encrypted": "unreadable"},
+    ],
+    ids=lambda gone: next(iter(gone)),
 )
 def test_a_key_that_went_away_since_the_form_was_opened_is_not_charged(simulator, row, admin, gone):
     wish = make_charge_wish()

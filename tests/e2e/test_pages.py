@@ -72,6 +72,13 @@ def addresses(page: Page, demo: Demo) -> Iterator[tuple[str, str]]:
     default = first_link(page, "/billing-keys?use=default", r"/billing-keys/[0-9a-f-]{36}")
     yield "billing-key-default", default
     yield "billing-key-delete", f"{default}/delete"
+    yield "charges", "/charges"
+    for status in ("uncertain", "awaiting_approval", "failed"):
+        charge = first_link(page, f"/charges?status={status}", r"/charges/[0-9a-f-]{36}")
+        yield f"charge-{status}", charge
+    charged = first_link(page, "/charges?status=succeeded", r"/billing-keys/[0-9a-f-]{36}")
+    yield "billing-key-charged", charged
+    yield "charge-new", f"{charged}/charges/new"
     yield "account", "/account"
     yield "not-found", "/nowhere"
 

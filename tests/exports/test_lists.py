@@ -4,12 +4,13 @@ import pytest
 from sqlalchemy import select
 
 from app.billing_keys.models import BillingKey
+from app.charges.models import Charge
 from app.exports.models import Export
 from app.extensions import db
 from app.webhooks.models import WebhookLog
 from tests.exports.conftest import NOON, add_payments, lines_of, work
 
-LISTS = ("payments", "refunds", "cancellations-elsewhere", "webhooks", "billing-keys")
+LISTS = ("payments", "refunds", "cancellations-elsewhere", "webhooks", "billing-keys", "charges")
 ASKED = {"format": "csv", "reason": "점검"}
 
 
@@ -57,6 +58,29 @@ def test_billing_keys_without_the_keys(signed_in):
         ("…two", "홍*동", "****7890")
     ]
     assert "sealed" not in str(lines)
+
+
+def test_charges_with_their_customer_masked(signed_in):
+    key = BillingKey(billing_key="hash", key_ending="0042", method="CARD", channel_type="LIVE")
+    db.session.add(key)
+    db.session.flush()
+    for number, status in enumerate(("succeeded", "failed")):
+        charge = Charge(
+            billing_key_id=key.id,
+            named_payment_id=f"charge{number}",
+            status=status,
+            amount=2_999,
+            currency="USD",
+            order_name="=구독",
+            customer_name="홍길동",
+            request_sealed="sealed",
+            created_at=NOON,
+        )
+        db.session.add(charge)
+    [line] = file_of(signed_in, "charges", "status=failed")
+    assert (line["청구 금액"], line["통화"], line["주문명"]) == ("29.99", "USD", "'=구독")
+    assert (line["고객명"], line["빌링키"], line["상태"]) == ("홍*동", "…0042", "청구 실패")
+    assert "sealed" not in str(line)
 
 
 def test_the_audit_trail_for_who_may_read_it(app, client, super_admin, signed_in):

@@ -1,4 +1,4 @@
-"""A web server or a worker that kills itself, as `kill -9` does, at a named step of a refund.
+"""A web server or a worker that kills itself, as `kill -9` does, at a named step of a refund or a charge.
 
 `python -m tests.journeys.crashing web|worker STEP [PORT]`: the app as it is, but for the one function that
 the step names. It stands here and not in the app, so that nothing in the app can ever do this.
@@ -14,6 +14,9 @@ from typing import Any
 import waitress
 
 from app import create_app
+from app.charges import outcomes as charge_outcomes
+from app.charges import service as charges
+from app.charges import settling as charge_settling
 from app.payments import service as payments
 from app.portone.client import PortOneClient
 from app.refunds import service as refunds
@@ -43,10 +46,24 @@ STEPS = {
     "the payment is not committed": Step(payments, "store_snapshot"),
     "all is done but not answered": Step(settling, "send"),
     "the end of an accepted one is known": Step(settling, "settle", is_before=True),
+    "charge: before it is committed": Step(charges, "new_charge"),
+    "charge: it is committed": Step(charge_settling, "send", is_before=True),
+    "charge: claimed by the worker": Step(charges, "claim_waiting_charges", if_any=True),
+    "charge: PortOne is about to be asked": Step(PortOneClient, "pay_with_billing_key", is_before=True),
+    "charge: PortOne has answered": Step(PortOneClient, "pay_with_billing_key"),
+    "charge: the outcome is not committed": Step(charge_outcomes, "_record_step"),
+    "charge: the outcome is committed": Step(charge_settling, "_look_after_the_answer", is_before=True),
+    "charge: the payment was read": Step(PortOneClient, "get_payment"),
+    "charge: all is done but not answered": Step(charge_settling, "send"),
 }
 
 #: Before one of these was entered a process lives: opening the form reads the payment too.
-ARMED_BY = ((refunds, "request_refund"), (settling, "follow"))
+ARMED_BY = (
+    (refunds, "request_refund"),
+    (settling, "follow"),
+    (charges, "request_charge"),
+    (charge_settling, "follow"),
+)
 
 
 class Doom:
@@ -85,7 +102,8 @@ class Doom:
 def main(who: str, step: str, port: str = "0") -> None:
     """Serve, or work, until the step is reached."""
     if "CRASHING_SECONDS" in os.environ:  # a plain test run has no time for a dead one's claims to run out
-        refunds.SENDER_SECONDS = refunds.CLAIM_SECONDS = float(os.environ["CRASHING_SECONDS"])
+        for service in (refunds, charges):
+            service.SENDER_SECONDS = service.CLAIM_SECONDS = float(os.environ["CRASHING_SECONDS"])
     if step in STEPS:
         Doom(STEPS[step])
     app = create_app()

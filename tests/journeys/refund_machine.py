@@ -121,14 +121,22 @@ class Crash:
 
 
 class World:
-    """What outlives an example: the app, PortOne's double, the admins, the workers, and the clock."""
+    """What outlives an example: the app, PortOne's double, the admins, the workers, and the clock.
+
+    What it is about stands in the class: the call that moves money, the setting above which a second person
+    decides, and what the worker does beside its inboxes.
+    """
+
+    call = "cancel"
+    threshold = ("refund_approval_threshold", THRESHOLD)
+    of_the_worker = OF_REFUNDS
 
     def __init__(
         self, app: Flask, simulator: Any, admins: list[User], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.app, self.simulator = app, simulator
         self.admin_ids = [admin.id for admin in admins]
-        duties = [duty for duty in DUTIES if duty.name in OF_REFUNDS]
+        duties = [duty for duty in DUTIES if duty.name in self.of_the_worker]
         self.workers = [Worker(app, threads=1, duties=duties) for _ in range(2)]
         self.steps: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
@@ -150,6 +158,10 @@ class World:
         monkeypatch.setattr(line, "send", self.crash.watch(line.send))
         monkeypatch.setattr(line, "_sleep", lambda seconds: None)
         self.line = line
+        self._keep_books(monkeypatch)
+
+    def _keep_books(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Note what PortOne's double does, and under which key."""
         cancel = self.simulator.cancel
 
         def keep_books(payment_id: str, request: CancelRequest, **how: Any) -> Any:
@@ -177,10 +189,10 @@ class World:
         return db.session.get_one(User, self.admin_ids[index])
 
     def have_two_decide(self, is_so: bool) -> None:
-        """Whether large refunds wait for a second person."""
+        """Whether large amounts wait for a second person."""
+        name, amount = self.threshold
         with self.app.app_context():
-            threshold = {"KRW": THRESHOLD} if is_so else {}
-            settings.change({"refund_approval_threshold": threshold}, by=self.admin(0))
+            settings.change({name: {"KRW": amount} if is_so else {}}, by=self.admin(0))
 
     @contextmanager
     def process(self) -> Iterator[None]:
@@ -197,7 +209,7 @@ class World:
         """The calls PortOne still works on come to their end."""
         self.simulator.faults.let_go()
         for _ in range(2_000):
-            if all(call.status is not None for call in self.simulator.calls("cancel")[-20:]):
+            if all(call.status is not None for call in self.simulator.calls(self.call)[-20:]):
                 return
             threading.Event().wait(0.005)
         raise AssertionError("a call at PortOne's double does not end")

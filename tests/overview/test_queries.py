@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import event
 
 from app import clock, leases
+from app.billing_keys.models import BillingKey
+from app.charges.models import Charge
 from app.database import new_id
 from app.extensions import db
 from app.money import Money
@@ -49,6 +51,12 @@ def add_refund(
     status: str, amount: int = 1_000, sent_at: datetime | None = None, **of_payment: Any
 ) -> Refund:
     return add(Refund(payment=add_payment(**of_payment), status=status, amount=amount, sent_at=sent_at))
+
+
+def add_charge(status: str, amount: int = 1_000, channel_type: str = "LIVE", **values: Any) -> Charge:
+    key = add(BillingKey(billing_key=str(new_id()), channel_type=channel_type))
+    defaults = {"currency": "KRW", "order_name": "구독", "named_payment_id": str(new_id())}
+    return add(Charge(billing_key_id=key.id, status=status, amount=amount, **(defaults | values)))
 
 
 def add_webhook(status: str, age: timedelta = timedelta(0)) -> WebhookLog:
@@ -187,3 +195,22 @@ def test_the_number_of_questions_does_not_grow_with_what_there_is(app):
     event.remove(*listen)
     questions = [text for text in asked if text.startswith("SELECT") and "set_config" not in text]
     assert len(questions) == 2
+
+
+def test_charges_without_an_outcome_and_those_that_wait_need_a_person():
+    add_charge("uncertain", 1_000)
+    add_charge("uncertain", 999, currency="USD")
+    add_charge("uncertain", 5_000, channel_type="TEST")
+    add_charge("sending", sent_at=MOMENT - timedelta(seconds=61))
+    add_charge("awaiting_approval", 70_000)
+    add_charge("succeeded")
+    add_charge("failed")
+    assert concerns() == {"uncertain_charges": 3, "stuck_charges": 1, "charges_to_approve": 1}
+    first = queries.list_concerns()[0]
+    assert set(first.amounts) == {Money(1_000, "KRW"), Money(999, "USD")}
+    assert (first.endpoint, first.query) == ("charges.index", {"status": "uncertain"})
+
+
+def test_a_charge_on_its_way_for_seconds_needs_nobody():
+    add_charge("sending", sent_at=MOMENT - timedelta(seconds=50))
+    assert concerns() == {}

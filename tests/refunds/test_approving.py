@@ -12,6 +12,7 @@ from flask import Flask
 
 from app import clock
 from app.accounts.models import User
+from app.approvals.deciding import AlreadyDecided, NotTheSecond
 from app.approvals.service import AboveLimit, ApprovalRefused, Proof, ProofMissing, choose_approvers
 from app.audit.queries import list_entries_of
 from app.database import new_id
@@ -24,10 +25,8 @@ from app.portone.errors import PortOneUncertain
 from app.refunds import balance, settling
 from app.refunds.account_keeping import reveal_account
 from app.refunds.approving import (
-    AlreadyDecided,
-    NotTheSecond,
+    DESK,
     approve_refund,
-    expire_waiting,
     reject_refund,
     withdraw_refund,
 )
@@ -200,10 +199,10 @@ def test_what_waited_too_long_is_rejected_by_the_system(
     simulator: Any, admin: User, super_admin: User, threshold: None
 ) -> None:
     payment, wish = wait(simulator, admin)
-    assert expire_waiting() == 0
+    assert DESK.expire_waiting() == 0
     with clock.fixed_at(clock.now() + timedelta(hours=73)):
-        assert expire_waiting() == 1
-        assert expire_waiting() == 0
+        assert DESK.expire_waiting() == 1
+        assert DESK.expire_waiting() == 0
     refund, entry = get_refund(wish.intent), list_entries_of("refund", str(wish.intent))[0]
     assert (refund.status, refund.problem) == (RefundStatus.REJECTED, "EXPIRED")
     assert (entry.action, entry.actor_id) == ("refund.expired", None)
@@ -438,7 +437,7 @@ def test_of_approval_rejection_withdrawal_and_clock_one_wins(
         lambda: approve_refund(wish.intent, by=db.session.get_one(User, owner_id)),
         lambda: reject_refund(wish.intent, by=db.session.get_one(User, owner_id)),
         lambda: withdraw_refund(wish.intent, by=db.session.get_one(User, admin_id)),
-        lambda: expire_waiting() or None,
+        lambda: DESK.expire_waiting() or None,
     )
     decisions = [action for action in actions(wish.intent) if action != "refund.requested"]
     assert len(decisions) == 1, decisions
