@@ -5,6 +5,7 @@
 
 import sys
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,8 +16,10 @@ from app import clock
 from app.access.permissions import Role
 from app.accounts import service as accounts
 from app.audit import service as audit_service
+from app.backups import service as backups
+from app.backups.problems import BackupProblem
 from app.billing_keys.service import sync_billing_keys
-from app.diagnosis import Verdict, examine
+from app.diagnosis import Finding, Verdict, examine, examine_contents
 from app.errors import DomainError
 from app.payments import search
 from app.payments.service import sync_range
@@ -124,10 +127,42 @@ def rotate_keys_command() -> None:
 
 
 @click.command()
+@click.argument("place", type=click.Path(path_type=Path))
+@with_appcontext
+def backup(place: Path) -> None:
+    """Write the whole database to a new file PLACE, or into a folder; the server may run meanwhile."""
+    try:
+        file, rows = backups.back_up(place)
+    except BackupProblem as problem:
+        raise click.ClickException(str(problem)) from problem
+    click.echo(f"{file}: {sum(rows.values()):,} rows of {len(rows)} tables, read back and counted.")
+    click.echo("DATA_ENCRYPTION_KEYS are not in it: keep them elsewhere; without them parts stay shut.")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@with_appcontext
+def restore(file: Path) -> None:
+    """Make an empty database what a backup FILE holds, and check it; exit 1 if something in it is ill."""
+    try:
+        rows = backups.restore(file)
+    except BackupProblem as problem:
+        raise click.ClickException(str(problem)) from problem
+    for name, count in rows.items():
+        click.echo(f"{count:>12,} {name}")
+    findings = examine_contents()
+    backups.note_restored(file, rows)
+    _tell(findings)
+
+
+@click.command()
 @with_appcontext
 def doctor() -> None:
     """Check settings, database, queue, clock, PortOne and webhooks, and say what to mend; exit 1 if ill."""
-    findings = examine()
+    _tell(examine())
+
+
+def _tell(findings: list[Finding]) -> None:
     for finding in findings:
         click.echo(f"{finding.verdict:<8} {finding.about:<16} {finding.seen}")
         if finding.remedy:
@@ -158,6 +193,8 @@ def init_app(app: Flask) -> None:
         audit,
         translate,
         rotate_keys_command,
+        backup,
+        restore,
         doctor,
     ):
         app.cli.add_command(command)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import clock
 from app.access.permissions import Role
 from app.accounts.models import User
+from app.audit.service import verify_chain
 from app.config import LOOPBACK, Settings
 from app.database import sealed_columns
 from app.encryption import InvalidToken, vault
@@ -59,6 +60,11 @@ def examine() -> list[Finding]:
     return [*findings, *map(_carefully, looks), *_of_portone()]
 
 
+def examine_contents() -> list[Finding]:
+    """Look at what the database holds, as after a restore: its shape, the audit trail, and the keys to it."""
+    return [_carefully(look) for look in (_schema, _audit_trail, _sealed_data)]
+
+
 def _carefully(look: Callable[[], Finding]) -> Finding:
     try:
         return look()
@@ -90,13 +96,14 @@ def _database() -> Finding:
 
 
 def _schema() -> Finding:
-    newest = ScriptDirectory(str(migrate.directory)).get_current_head()
+    scripts = ScriptDirectory(str(migrate.directory))
+    newest = scripts.get_current_head()
     found = MigrationContext.configure(db.session.connection()).get_current_revision()
     if found == newest:
         return Finding("schema", Verdict.WELL, f"revision {found}")
-    return Finding(
-        "schema", Verdict.ILL, f"revision {found}, the code needs {newest}", "Run: flask db upgrade"
-    )
+    is_older = found is None or found in {script.revision for script in scripts.walk_revisions()}
+    remedy = "Run: flask db upgrade" if is_older else "Install the version of Portico that this database had."
+    return Finding("schema", Verdict.ILL, f"revision {found}, the code needs {newest}", remedy)
 
 
 def _people() -> Finding:
@@ -105,6 +112,14 @@ def _people() -> Finding:
         return Finding("people", Verdict.WELL, f"{owners} super admins")
     remedy = "Run: flask create-admin EMAIL --role super_admin"
     return Finding("people", Verdict.ILL, "there is no active super admin", remedy)
+
+
+def _audit_trail() -> Finding:
+    broken = verify_chain()
+    if broken is None:
+        return Finding("audit trail", Verdict.WELL, "the chain holds")
+    remedy = "Look at that entry, and for who could write to the database past Portico."
+    return Finding("audit trail", Verdict.ILL, f"entry {broken.sequence} is {broken.fault}", remedy)
 
 
 def _sealed_data() -> Finding:

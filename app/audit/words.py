@@ -76,6 +76,8 @@ ACTIONS: dict[str, Any] = {
     "webhook.gap_reread": _l("Payment of a missing webhook read again"),
     "webhook.bulk_started": _l("Bulk work on webhooks begun"),
     "alert.tested": _l("Test alert sent"),
+    "backup.made": _l("Backup made"),
+    "backup.restored": _l("Backup restored"),
     "job.paused": _l("Long work paused"),
     "job.waiting": _l("Long work resumed"),
     "job.stopped": _l("Long work stopped"),
@@ -95,6 +97,7 @@ SUBJECTS: dict[str, Any] = {
     "export": _l("Export"),
     "saved_view": _l("Saved view"),
     "invitation": _l("Invitation"),
+    "backup": _l("Backup"),
 }
 
 #: The page of a subject: endpoint, and the name its id goes by there.
