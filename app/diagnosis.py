@@ -10,14 +10,14 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy import ColumnElement, func, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from app import clock
 from app.access.permissions import Role
 from app.accounts.models import User
 from app.audit.service import verify_chain
 from app.config import LOOPBACK, Settings
-from app.database import sealed_columns
+from app.database import sealed_columns, words_of_trouble
 from app.encryption import InvalidToken, vault
 from app.extensions import db, migrate, portone
 from app.overview import queries as overview
@@ -68,10 +68,10 @@ def examine_contents() -> list[Finding]:
 def _carefully(look: Callable[[], Finding]) -> Finding:
     try:
         return look()
-    except SQLAlchemyError as problem:
+    except DBAPIError as problem:
         db.session.rollback()
         about = look.__name__.strip("_").replace("_", " ")
-        return Finding(about, Verdict.ILL, type(problem).__name__, "Run: flask db upgrade")
+        return Finding(about, Verdict.ILL, type(problem).__name__, words_of_trouble(problem))
 
 
 def _settings() -> Finding:
@@ -88,10 +88,9 @@ def _database() -> Finding:
         version = db.session.scalar(
             text("SELECT sqlite_version()" if _is_sqlite() else "SHOW server_version")
         )
-    except SQLAlchemyError as problem:
+    except DBAPIError as problem:
         db.session.rollback()
-        remedy = "Check DATABASE_URL, and that the database runs and can be reached from here."
-        return Finding("database", Verdict.ILL, type(problem).__name__, remedy)
+        return Finding("database", Verdict.ILL, type(problem).__name__, words_of_trouble(problem))
     return Finding("database", Verdict.WELL, f"{db.engine.dialect.name} {version}")
 
 
