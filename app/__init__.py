@@ -121,6 +121,7 @@ def _add_blueprints(app: Flask) -> None:
     from app.bulk_refunds import views as bulk_refunds
     from app.charges import views as charges
     from app.checks import views as checks
+    from app.erasure import views as erasure
     from app.exports import views as exports
     from app.jobs import views as jobs
     from app.overview import views as overview
@@ -151,6 +152,7 @@ def _add_blueprints(app: Flask) -> None:
         charges.charges,
         api.endpoint,
         api_pages.pages,
+        erasure.erasure,
         exports.exports,
         saved_views.saved_views,
         alerts.alerts,

@@ -76,6 +76,7 @@ ACTIONS: dict[str, Any] = {
     "webhook.gap_reread": _l("Payment of a missing webhook read again"),
     "webhook.bulk_started": _l("Bulk work on webhooks begun"),
     "alert.tested": _l("Test alert sent"),
+    "person.erased": _l("Personal data erased"),
     "backup.made": _l("Backup made"),
     "backup.restored": _l("Backup restored"),
     "job.paused": _l("Long work paused"),
@@ -98,6 +99,7 @@ SUBJECTS: dict[str, Any] = {
     "saved_view": _l("Saved view"),
     "invitation": _l("Invitation"),
     "backup": _l("Backup"),
+    "erasure": _l("Erasure"),
 }
 
 #: The page of a subject: endpoint, and the name its id goes by there.
