@@ -3,6 +3,7 @@
 `flask demo` and `flask simulator` bring settings of their own and stand in `app.demo`.
 """
 
+import shutil
 import sys
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -32,6 +33,9 @@ from app.rotation import rotate_keys
 from app.web.catalogues import translate
 from app.web.forms import EARLIEST, LATEST
 from app.worker import Worker
+
+#: Examples for whoever runs the server.
+DEPLOYMENT = Path(__file__).with_name("deployment")
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -195,6 +199,18 @@ def restore(file: Path) -> None:
     _tell(findings)
 
 
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def deployment(folder: Path) -> None:
+    """Write examples into a new FOLDER: units of systemd, nginx, gunicorn, settings, hashed constraints."""
+    if folder.exists():
+        raise click.ClickException(f"{folder} exists already; nothing in it was changed.")
+    shutil.copytree(DEPLOYMENT, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in sorted(folder.iterdir()):
+        click.echo(file)
+    click.echo('What goes where, and in which order, stands in the README under "Run it in production".')
+
+
 @click.command(cls=Command)
 @with_appcontext
 def doctor() -> None:
@@ -235,6 +251,7 @@ def init_app(app: Flask) -> None:
         rotate_keys_command,
         backup,
         restore,
+        deployment,
         doctor,
     ):
         app.cli.add_command(command)

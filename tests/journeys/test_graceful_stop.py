@@ -76,7 +76,7 @@ def test_the_worker_finishes_what_it_holds_and_gives_back_the_rest(
 
 def test_gunicorn_takes_the_settings_as_they_stand() -> None:
     told = subprocess.run(
-        [sys.executable, "-m", "gunicorn", "-c", "python:app.gunicorn", "--print-config"],
+        [sys.executable, "-m", "gunicorn", "-c", "app/deployment/gunicorn.py", "--print-config"],
         env=os.environ | ENVIRONMENT,
         capture_output=True,
         text=True,

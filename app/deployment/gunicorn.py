@@ -1,7 +1,10 @@
-"""How gunicorn runs Portico: `gunicorn -c python:app.gunicorn`. Flags of the command line win over this.
+"""How gunicorn runs Portico: `gunicorn -c FILE`, with this file. Flags of the command line win over it.
+
+It stands outside the package `app`: a reload (SIGHUP) starts workers that read the code anew, and what the
+master process had imported would stay old in them.
 
 Who sends a body slowly keeps one of the threads for as long as they like, and gunicorn has no limit for that:
-the proxy in front has to read requests whole before it hands them on (`flask deployment` has an example).
+the proxy in front has to read requests whole before it hands them on, as `nginx.conf` beside this file does.
 """
 
 import os
