@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextvars import Context
 from pathlib import Path
@@ -185,3 +186,22 @@ def test_what_others_have_written_but_not_yet_put_in_place_is_in_the_backup(app,
         file, rows = service.back_up(tmp_path)
     assert rows["settings"] == 1
     assert sqlite3.connect(file).execute("SELECT name FROM settings").fetchall() == [("late",)]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [((), "row-level security"), (("--enable-row-security",), "")],
+    ids=["plain", "enabled"],
+)
+def test_pg_dump_by_hand_is_as_the_readme_says(app, store, tmp_path, options, told):
+    if db.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite has no row-level security")
+    db.session.commit()
+    address = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    file = tmp_path / "by-hand"
+    command = ["pg_dump", "--format=custom", *options, f"--file={file}", f"--dbname={address}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told in done.stderr
+    assert (done.returncode == 0) is (told == "")
+    if done.returncode == 0:
+        assert postgresql_dump.read_back(file)["payments"] == 0
