@@ -15,7 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from app import clock
 from app.access.permissions import Role
 from app.accounts.models import User
+from app.audit.models import AuditEntry
 from app.audit.service import verify_chain
+from app.backups.service import MADE as BACKUP_MADE
 from app.config import LOOPBACK, Settings
 from app.database import sealed_columns, words_of_trouble
 from app.encryption import InvalidToken, vault
@@ -27,6 +29,8 @@ from app.webhooks.models import WebhookLog, WebhookStatus
 
 #: PortOne refuses signatures older than five minutes, and so do we: half of that is worth a warning.
 CLOCK_SKEW = timedelta(seconds=150)
+#: A backup every night, and one that failed.
+BACKUP_OVERDUE = timedelta(hours=49)
 #: Half a minute is bad enough to be looked at.
 NOTICEABLE_SKEW = timedelta(seconds=30)
 
@@ -56,7 +60,16 @@ def examine() -> list[Finding]:
     findings.append(database)
     if database.verdict == Verdict.ILL:
         return [*findings, *_of_portone()]
-    looks = (_schema, _people, _sealed_data, _worker, _queue, _webhook_secrets)
+    looks = (
+        _schema,
+        _row_security,
+        _people,
+        _sealed_data,
+        _backups,
+        _worker,
+        _queue,
+        _webhook_secrets,
+    )
     return [*findings, *map(_carefully, looks), *_of_portone()]
 
 
@@ -103,6 +116,28 @@ def _schema() -> Finding:
     is_older = found is None or found in {script.revision for script in scripts.walk_revisions()}
     remedy = "Run: flask db upgrade" if is_older else "Install the version of Portico that this database had."
     return Finding("schema", Verdict.ILL, f"revision {found}, the code needs {newest}", remedy)
+
+
+def _row_security() -> Finding:
+    """PostgreSQL's superusers see every row, whatever the policies say."""
+    if _is_sqlite():
+        return Finding("row security", Verdict.WELL, "SQLite has none; the file is for one machine alone")
+    passes_by = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+    if not db.session.scalar(passes_by):
+        return Finding("row security", Verdict.WELL, "binds the role that Portico signs in as")
+    remedy = "Let DATABASE_URL name a role that is no superuser and has no BYPASSRLS, as the README shows."
+    return Finding(
+        "row security", Verdict.DOUBTFUL, "does not bind the role that Portico signs in as", remedy
+    )
+
+
+def _backups() -> Finding:
+    newest = db.session.scalar(select(func.max(AuditEntry.at)).where(AuditEntry.action == BACKUP_MADE))
+    if newest and clock.now() - newest <= BACKUP_OVERDUE:
+        return Finding("backup", Verdict.WELL, f"the newest was made at {newest:%Y-%m-%d %H:%M:%S} UTC")
+    seen = f"the newest was made at {newest:%Y-%m-%d %H:%M:%S} UTC" if newest else "none was ever made here"
+    remedy = "Run: flask backup FOLDER, every night; `flask deployment` has a timer for it."
+    return Finding("backup", Verdict.DOUBTFUL, seen, remedy)
 
 
 def _people() -> Finding:

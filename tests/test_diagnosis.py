@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from flask import Flask
+from sqlalchemy import text
 
 from app import clock, diagnosis, leases
+from app.audit import service as audit
 from app.diagnosis import Verdict
 from app.encryption import Vault
 from app.extensions import db
@@ -42,6 +44,22 @@ def test_an_empty_install_is_told_what_is_missing(simulator):
     assert (found["people"].verdict, found["worker"].verdict) == (Verdict.ILL, Verdict.ILL)
     assert "create-admin" in found["people"].remedy
     assert found["webhooks"].verdict == Verdict.DOUBTFUL
+
+
+def test_a_backup_that_is_overdue_is_told(app, simulator, tmp_path):
+    assert examine()["backup"].seen == "none was ever made here"
+    audit.record("backup.made", "backup", "a.dump")
+    assert examine()["backup"].verdict == Verdict.WELL
+    with clock.fixed_at(clock.now() + timedelta(days=3)):
+        assert examine()["backup"].verdict == Verdict.DOUBTFUL
+
+
+def test_a_role_that_sees_past_row_security_is_told(app, simulator):
+    assert examine()["row security"].verdict == Verdict.WELL
+    if db.engine.dialect.name == "postgresql":
+        with db.engine.connect() as connection:
+            may = connection.scalar(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))
+        assert may is False
 
 
 def test_a_wrong_secret_and_a_silent_portone_are_told_apart(app, simulator):

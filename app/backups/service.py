@@ -13,6 +13,9 @@ from app.backups import postgresql_dump, sqlite_copy
 from app.backups.problems import BackupProblem
 from app.extensions import db
 
+#: What the audit trail calls a backup that was made.
+MADE = "backup.made"
+
 _WAYS: dict[str, ModuleType] = {"sqlite": sqlite_copy, "postgresql": postgresql_dump}
 
 
@@ -32,7 +35,7 @@ def back_up(place: Path) -> tuple[Path, dict[str, int]]:
     finally:
         with suppress(FileNotFoundError):
             unfinished.unlink()
-    _note("backup.made", file, rows)
+    _note(MADE, file, rows)
     return file, rows
 
 

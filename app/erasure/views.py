@@ -16,15 +16,18 @@ from app.web.htmx import render, see_other
 
 erasure = Blueprint("erasure", __name__)
 
-#: What is counted, in the order it is told.
-COUNTED: dict[str, Any] = {
-    "payments": _l("Payments: name, e-mail, phone, address, account number, IP address and custom data"),
-    "billing_keys": _l("Billing keys: name, phone and what the store attached"),
-    "accounts": _l("Refund accounts: number and account holder"),
-    "batch_rows": _l("Rows of bulk refunds: account number, holder and phone"),
-    "webhooks": _l("Webhooks: headers and bodies"),
-    "notes": _l("Notes by staff"),
-    "exports": _l("Exported files with personal data in full, of anybody: they expire now"),
+#: What is counted, in the order it is told: what it is called, and what of it goes.
+COUNTED: dict[str, tuple[Any, Any]] = {
+    "payments": (
+        _l("Payments"),
+        _l("name, e-mail, phone, address, account number, IP address, custom data"),
+    ),
+    "billing_keys": (_l("Billing keys"), _l("name, phone, what the store attached")),
+    "accounts": (_l("Refund accounts"), _l("account number, account holder")),
+    "batch_rows": (_l("Rows of bulk refunds"), _l("account number, account holder, phone")),
+    "webhooks": (_l("Webhooks"), _l("headers and bodies")),
+    "notes": (_l("Notes"), _l("what staff wrote, where chosen")),
+    "exports": (_l("Exported files"), _l("those of anybody with names in full expire now")),
 }
 
 
