@@ -14,6 +14,7 @@ from app.accounts.models import User
 from app.billing_keys.models import BillingKey
 from app.bulk_refunds.forgetting import is_in_open_batch
 from app.bulk_refunds.models import RefundBatchRow
+from app.charges.erasing import count_persons, has_open_charges
 from app.errors import NotFound
 from app.exports.models import Export
 from app.extensions import db
@@ -51,6 +52,7 @@ class Scope:
             "billing_keys": len(self.billing_key_ids),
             "accounts": _count(Refund, refunds, Refund.account_bank.is_not(None))
             + _count(AccountLink, links, AccountLink.account_bank.is_not(None)),
+            "charges": count_persons(self.billing_key_ids, self.payment_ids),
             "batch_rows": _count(RefundBatchRow, rows),
             "webhooks": _count(WebhookLog, about, IS_OVER, has_contents),
             "notes": _count(Note, notes, Note.body != ""),
@@ -63,6 +65,8 @@ class Scope:
         found = []
         if has_open_refunds(self.payment_ids):
             found.append(_("A refund of theirs is still under way. Wait until it has ended."))
+        if has_open_charges(self.billing_key_ids, self.payment_ids):
+            found.append(_("A charge of theirs is still under way. Wait until it has ended."))
         if is_in_open_batch(self.payment_ids):
             found.append(_("A bulk refund that is not over names one of their payments."))
         if self._has_chargeable_key():

@@ -12,6 +12,7 @@ from app.audit import service as audit
 from app.billing_keys.erasing import erase_person
 from app.billing_keys.models import BillingKey
 from app.bulk_refunds import forgetting
+from app.charges import erasing as charges
 from app.database import begin_writing, lock, new_id
 from app.erasure.models import Erasure
 from app.erasure.scope import Scope, scope_of_billing_key, scope_of_payment
@@ -73,6 +74,7 @@ def _erase(scope: Scope, erasure: Erasure, *, with_notes: bool) -> dict[str, int
         "payments": len(scope.payment_ids),
         "billing_keys": len(scope.billing_key_ids),
         "accounts": account_keeping.erase_persons(scope.payment_ids, erasure.at),
+        "charges": charges.erase_persons(scope.billing_key_ids, scope.payment_ids),
         "batch_rows": forgetting.erase_persons(scope.payment_ids),
         "webhooks": forget_persons(scope.payment_ids, scope.billing_key_hashes),
         "notes": notes,

@@ -23,6 +23,7 @@ COUNTED: dict[str, tuple[Any, Any]] = {
         _l("name, e-mail, phone, address, account number, IP address, custom data"),
     ),
     "billing_keys": (_l("Billing keys"), _l("name, phone, what the store attached")),
+    "charges": (_l("Charges"), _l("customer ID and name")),
     "accounts": (_l("Refund accounts"), _l("account number, account holder")),
     "batch_rows": (_l("Rows of bulk refunds"), _l("account number, account holder, phone")),
     "webhooks": (_l("Webhooks"), _l("headers and bodies")),

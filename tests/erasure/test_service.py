@@ -1,6 +1,7 @@
 """A person who was erased is nowhere in the database, stays away whatever is synced, and the money stays."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from app.accounts.models import User
 from app.audit import service as audit
 from app.billing_keys.models import BillingKey
 from app.billing_keys.service import sync_billing_keys
+from app.charges.models import Charge
 from app.database import new_id
 from app.encryption import Vault
 from app.erasure import service
@@ -179,7 +181,7 @@ def test_other_customers_stay_as_they_are(store, simulator, super_admin):
 def test_money_on_its_way_keeps_the_data_it_needs(store, super_admin, status):
     db.session.scalars(db.select(Refund)).one().status = status
     db.session.commit()
-    with pytest.raises(service.ErasureRefused, match="still under way"):
+    with pytest.raises(service.ErasureRefused, match="환불이 아직 진행 중"):
         erase(store, super_admin)
     assert get_payment(store.payment_id).customer_name == "남궁민수"
     assert db.session.scalars(db.select(Erasure)).all() == []
@@ -188,13 +190,68 @@ def test_money_on_its_way_keeps_the_data_it_needs(store, super_admin, status):
 def test_a_billing_key_that_can_be_charged_is_deleted_first(store, simulator, super_admin):
     simulator.make_billing_key(**PERSON)
     sync_billing_keys()
-    with pytest.raises(service.ErasureRefused, match="can still be charged"):
+    with pytest.raises(service.ErasureRefused, match="결제할 수 있는 빌링키"):
         erase(store, super_admin)
+
+
+def test_charges_of_the_key_lose_the_person_once_they_have_ended(simulator, super_admin):
+    key = simulator.make_billing_key(deleted_at=clock.now(), **PERSON)["billingKey"]
+    sync_billing_keys()
+    row = db.session.scalars(db.select(BillingKey)).one()
+    charge = Charge(
+        id=new_id(),
+        billing_key_id=row.id,
+        named_payment_id="charge-1",
+        status="sending",
+        amount=1_000,
+        currency="KRW",
+        order_name="정기 이용권",
+        customer_id=PERSON["customer_id"],
+        customer_name=PERSON["customer_name"],
+    )
+    db.session.add(charge)
+    db.session.commit()
+    with pytest.raises(service.ErasureRefused, match="청구가 아직"):
+        service.erase(row.id, "요청", with_notes=True, by=super_admin)
+    charge.status = "succeeded"
+    assert service.erase(row.id, "요청", with_notes=True, by=super_admin).counts["charges"] == 1
+    assert traces() == {}
+    assert key not in str(row.snapshot)
+
+
+def test_every_column_that_may_tell_of_a_customer_is_known_to_this_test():
+    """A table that is added later has to be thought of here, and in `app.erasure`."""
+    telling = re.compile(
+        r"customer|_holder|snapshot|phone|email|address|account_(?!bank|last|erased|refund)|cells"
+    )
+    found = {
+        f"{table.name}.{column.name}"
+        for table in db.metadata.sorted_tables
+        for column in table.columns
+        if telling.search(column.name)
+    }
+    of_customers = {
+        *(
+            "payments.customer_name",
+            "payments.customer_email",
+            "payments.customer_phone",
+            "payments.snapshot",
+        ),
+        *("billing_keys.customer_name", "billing_keys.snapshot"),
+        *("charges.customer_id", "charges.customer_name"),
+        *("refunds.account_holder", "account_links.account_holder", "account_links.account_sealed"),
+        *("refund_batch_rows.cells", "refund_batch_rows.cells_sealed", "refund_batch_rows.account_holder"),
+        "users.customer_id",
+    }
+    of_staff = {"users.email", "invitations.email", "sign_ins.address", "sign_in_attempts.email"}
+    of_staff |= {"sign_in_attempts.address", "audit_entries.address"}
+    assert found - of_customers - of_staff == set()
+    assert of_customers <= found
 
 
 def test_the_second_of_two_is_told_and_counts_nothing_twice(store, super_admin):
     erase(store, super_admin)
-    with pytest.raises(service.ErasureRefused, match="already"):
+    with pytest.raises(service.ErasureRefused, match="이미 파기"):
         erase(store, super_admin)
     assert len(db.session.scalars(db.select(Erasure)).all()) == 1
 
