@@ -194,9 +194,10 @@ def restore(file: Path) -> None:
         raise click.ClickException(str(problem)) from problem
     for name, count in rows.items():
         click.echo(f"{count:>12,} {name}")
-    findings = examine_contents()
-    backups.note_restored(file, rows)
-    _tell(findings)
+    schema, *others = examine_contents()
+    if schema.verdict == Verdict.WELL:  # an older trail may lack a column that entries of today have
+        backups.note_restored(file, rows)
+    _tell([schema, *others])
 
 
 @click.command()

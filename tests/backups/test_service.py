@@ -135,6 +135,25 @@ def test_nothing_is_restored_over_tables_that_are_there(app, store, tmp_path):
     assert counts() == before
 
 
+def test_a_backup_of_an_older_version_is_restored_and_waits_for_its_upgrade(app, store, elsewhere, tmp_path):
+    newest = db.session.scalar(text("SELECT version_num FROM alembic_version"))
+    try:
+        set_version("0022")
+        file, _rows = service.back_up(tmp_path)
+    finally:
+        set_version(newest)
+    done = run(new := at(elsewhere), "restore", file)
+    assert (done.exit_code, "Run: flask db upgrade" in done.output) == (1, True), done.output
+    with new.app_context():
+        assert inspect(db.engine).has_table("payments")
+        db.engine.dispose()
+
+
+def set_version(revision: str) -> None:
+    db.session.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
+    db.session.commit()
+
+
 def test_a_damaged_or_foreign_file_is_refused_and_leaves_the_database_empty(app, store, elsewhere, tmp_path):
     file, _rows = service.back_up(tmp_path)
     whole = file.read_bytes()
