@@ -24,6 +24,9 @@ from app.refunds.models import AccountLink, Refund
 from app.webhooks.models import WebhookLog
 from app.webhooks.retention import IS_OVER
 
+#: So many payments are no one person's: a store may give all its guests one customer ID.
+MOST_PAYMENTS = 2_000
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -63,6 +66,14 @@ class Scope:
     def obstacles(self) -> Sequence[str]:
         """Why it cannot be done yet, in sentences: what is under way still needs the data."""
         found = []
+        if len(self.payment_ids) > MOST_PAYMENTS:
+            return [
+                _(
+                    "More than %(most)s payments carry this customer ID, so many people seem to share it. "
+                    "They cannot be erased together.",
+                    most=f"{MOST_PAYMENTS:,}",
+                )
+            ]
         if has_open_refunds(self.payment_ids):
             found.append(_("A refund of theirs is still under way. Wait until it has ended."))
         if has_open_charges(self.billing_key_ids, self.payment_ids):
@@ -101,7 +112,9 @@ def scope_of_billing_key(row_id: UUID) -> Scope:
 def _scope_of_customer(customer: User) -> Scope:
     keys = select(BillingKey.id, BillingKey.billing_key).where(BillingKey.user_id == customer.id)
     rows = db.session.execute(keys.order_by(BillingKey.id)).all()
-    payments = select(Payment.id).where(Payment.user_id == customer.id).order_by(Payment.id)
+    payments = (
+        select(Payment.id).where(Payment.user_id == customer.id).order_by(Payment.id).limit(MOST_PAYMENTS + 1)
+    )
     return Scope(
         customer,
         tuple(db.session.scalars(payments)),

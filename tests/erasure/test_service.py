@@ -17,7 +17,7 @@ from app.billing_keys.service import sync_billing_keys
 from app.charges.models import Charge
 from app.database import new_id
 from app.encryption import Vault
-from app.erasure import service
+from app.erasure import scope, service
 from app.erasure.models import Erasure
 from app.exports.models import Export
 from app.extensions import db
@@ -247,6 +247,13 @@ def test_every_column_that_may_tell_of_a_customer_is_known_to_this_test():
     of_staff |= {"sign_in_attempts.address", "audit_entries.address"}
     assert found - of_customers - of_staff == set()
     assert of_customers <= found
+
+
+def test_an_id_that_many_share_is_no_person(store, simulator, super_admin, monkeypatch):
+    monkeypatch.setattr(scope, "MOST_PAYMENTS", 1)
+    with pytest.raises(service.ErasureRefused, match="여러 사람"):
+        erase(store, super_admin)
+    assert get_payment(store.payment_id).customer_name == "남궁민수"
 
 
 def test_the_second_of_two_is_told_and_counts_nothing_twice(store, super_admin):
