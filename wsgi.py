@@ -2,11 +2,19 @@
 
 import sys
 
+import click
+from flask import Flask
+
 from app import create_app
+from app.commands import Unconfigured
 from app.config import InvalidSettings
 
+app: Flask
 try:
     app = create_app()
 except InvalidSettings as problem:
-    print(f"Portico: {problem}", file=sys.stderr)
-    sys.exit(3)  # gunicorn stops at 3 instead of starting the worker again and again
+    if click.get_current_context(silent=True):  # `flask --help` works without settings
+        app = Unconfigured(problem)
+    else:
+        print(f"Portico: {problem}", file=sys.stderr)
+        sys.exit(3)  # gunicorn stops at 3 instead of starting the worker again and again

@@ -63,8 +63,8 @@ def _configure(app: Flask, settings: Settings) -> None:
     )
     if settings.database_url is None:
         instance.mkdir(parents=True, exist_ok=True)
-    if settings.is_https:  # a proxy in front speaks https; one hop of its headers is believed
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
+    if hops := settings.trusted_proxies:  # so many hops of their headers are believed, and no more
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     init_logs(app, settings)
 
 
@@ -121,6 +121,7 @@ def _add_blueprints(app: Flask) -> None:
     from app.bulk_refunds import views as bulk_refunds
     from app.charges import views as charges
     from app.checks import views as checks
+    from app.erasure import views as erasure
     from app.exports import views as exports
     from app.jobs import views as jobs
     from app.overview import views as overview
@@ -151,6 +152,7 @@ def _add_blueprints(app: Flask) -> None:
         charges.charges,
         api.endpoint,
         api_pages.pages,
+        erasure.erasure,
         exports.exports,
         saved_views.saved_views,
         alerts.alerts,

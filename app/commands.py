@@ -3,20 +3,27 @@
 `flask demo` and `flask simulator` bring settings of their own and stand in `app.demo`.
 """
 
+import shutil
 import sys
 from datetime import date, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.exc import DBAPIError
 
 from app import clock
 from app.access.permissions import Role
 from app.accounts import service as accounts
 from app.audit import service as audit_service
+from app.backups import service as backups
+from app.backups.problems import BackupProblem
 from app.billing_keys.service import sync_billing_keys
-from app.diagnosis import Verdict, examine
+from app.config import InvalidSettings
+from app.database import words_of_trouble
+from app.diagnosis import Finding, Verdict, examine, examine_contents
 from app.errors import DomainError
 from app.payments import search
 from app.payments.service import sync_range
@@ -27,10 +34,50 @@ from app.web.catalogues import translate
 from app.web.forms import EARLIEST, LATEST
 from app.worker import Worker
 
+#: Examples for whoever runs the server.
+DEPLOYMENT = Path(__file__).with_name("deployment")
+
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
-@click.command()
+class Unconfigured(Flask):
+    """Stands in for an app that lacks a setting: it names its commands for `flask --help`, and does none."""
+
+    def __init__(self, problem: InvalidSettings) -> None:
+        super().__init__("app")
+        self._problem = str(problem)
+        init_app(self)
+        takes_all = {"allow_extra_args": True, "ignore_unknown_options": True}
+        migrations = click.Command("db", takes_all, self.refuse, help="Perform database migrations.")
+        self.cli.add_command(migrations)  # Flask-Migrate's own needs an app that has a database
+
+    def app_context(self) -> Any:
+        """What `flask` itself asks for to look a command up; a command of a library that asks is refused."""
+        context = click.get_current_context(silent=True)
+        if context is None or context.parent is not None:
+            self.refuse()
+        return super().app_context()
+
+    def refuse(self) -> NoReturn:
+        """End the process with the line that names the setting."""
+        click.echo(f"Portico: {self._problem}", err=True)
+        sys.exit(3)
+
+
+class Command(click.Command):
+    """A command that says in a sentence what it lacks: a setting, or a database that can be used."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do it; a database that is away, or not migrated, ends it with exit code 1 and what to mend."""
+        if current_app and isinstance(current_app._get_current_object(), Unconfigured):  # type: ignore[attr-defined]
+            current_app.refuse()  # type: ignore[attr-defined]
+        try:
+            return super().invoke(ctx)
+        except DBAPIError as problem:
+            raise click.ClickException(words_of_trouble(problem)) from problem
+
+
+@click.command(cls=Command)
 @click.option("--threads", default=24, show_default=True, type=click.IntRange(1, 64))
 @with_appcontext
 def worker(threads: int) -> None:
@@ -40,7 +87,7 @@ def worker(threads: int) -> None:
     Worker(current_app._get_current_object(), threads=threads).run()  # type: ignore[attr-defined]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--from", "first", type=DAY, help="First day (Asia/Seoul) of the payments to copy.")
 @click.option("--until", "last", type=DAY, help="Last day (Asia/Seoul), included; today by default.")
 @with_appcontext
@@ -81,7 +128,7 @@ def _in_words(problem: PortOneError) -> str:
     )
 
 
-@click.command("rebuild-search")
+@click.command("rebuild-search", cls=Command)
 @with_appcontext
 def rebuild_search() -> None:
     """Build the search index anew from the stored payments."""
@@ -89,7 +136,7 @@ def rebuild_search() -> None:
     click.echo(f"\nDone: {total} payments can be searched.")
 
 
-@click.command("create-admin")
+@click.command("create-admin", cls=Command)
 @click.argument("email")
 @click.option(
     "--role", type=click.Choice([Role.SUPER_ADMIN.value, Role.ADMIN.value]), default=Role.ADMIN.value
@@ -111,7 +158,7 @@ def create_admin(email: str, role: str, name: str, password_stdin: bool) -> None
     click.echo(f"{email} can sign in as {role}.")
 
 
-@click.command("rotate-keys")
+@click.command("rotate-keys", cls=Command)
 @with_appcontext
 def rotate_keys_command() -> None:
     """Seal everything with the newest of DATA_ENCRYPTION_KEYS; exit 1 if some of it opens with none."""
@@ -123,11 +170,56 @@ def rotate_keys_command() -> None:
         raise click.ClickException(f"No key opens these, so keep every old key there is ({told}).")
 
 
+@click.command(cls=Command)
+@click.argument("place", type=click.Path(path_type=Path))
+@with_appcontext
+def backup(place: Path) -> None:
+    """Write the whole database to a new file PLACE, or into a folder; the server may run meanwhile."""
+    try:
+        file, rows = backups.back_up(place)
+    except BackupProblem as problem:
+        raise click.ClickException(str(problem)) from problem
+    click.echo(f"{file}: {sum(rows.values()):,} rows of {len(rows)} tables, read back and counted.")
+    click.echo("DATA_ENCRYPTION_KEYS are not in it: keep them elsewhere; without them parts stay shut.")
+
+
+@click.command(cls=Command)
+@click.argument("file", type=click.Path(path_type=Path))
+@with_appcontext
+def restore(file: Path) -> None:
+    """Make an empty database what a backup FILE holds, and check it; exit 1 if something in it is ill."""
+    try:
+        rows = backups.restore(file)
+    except BackupProblem as problem:
+        raise click.ClickException(str(problem)) from problem
+    for name, count in rows.items():
+        click.echo(f"{count:>12,} {name}")
+    schema, *others = examine_contents()
+    if schema.verdict == Verdict.WELL:  # an older trail may lack a column that entries of today have
+        backups.note_restored(file, rows)
+    _tell([schema, *others])
+
+
 @click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def deployment(folder: Path) -> None:
+    """Write examples into a new FOLDER: units of systemd, nginx, gunicorn, settings, hashed constraints."""
+    if folder.exists():
+        raise click.ClickException(f"{folder} exists already; nothing in it was changed.")
+    shutil.copytree(DEPLOYMENT, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in sorted(folder.iterdir()):
+        click.echo(file)
+    click.echo('What goes where, and in which order, stands in the README under "Run it in production".')
+
+
+@click.command(cls=Command)
 @with_appcontext
 def doctor() -> None:
     """Check settings, database, queue, clock, PortOne and webhooks, and say what to mend; exit 1 if ill."""
-    findings = examine()
+    _tell(examine())
+
+
+def _tell(findings: list[Finding]) -> None:
     for finding in findings:
         click.echo(f"{finding.verdict:<8} {finding.about:<16} {finding.seen}")
         if finding.remedy:
@@ -139,7 +231,7 @@ def doctor() -> None:
 audit = AppGroup("audit", help="The audit trail.")
 
 
-@audit.command()
+@audit.command(cls=Command)
 def verify() -> None:
     """Check every entry of the audit trail against its hash and the one before; exit 1 when it is broken."""
     broken = audit_service.verify_chain()
@@ -158,6 +250,9 @@ def init_app(app: Flask) -> None:
         audit,
         translate,
         rotate_keys_command,
+        backup,
+        restore,
+        deployment,
         doctor,
     ):
         app.cli.add_command(command)

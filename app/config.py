@@ -41,6 +41,8 @@ class Settings:
     api_tokens: tuple[tuple[str, str], ...]
     log_format: str
     metrics_token: str | None = None
+    trusted_proxies: int = 0
+    trusted_hosts: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Settings(public_url={self.public_url!r}, portone_mode={self.portone_mode!r})"
@@ -49,6 +51,16 @@ class Settings:
     def is_https(self) -> bool:
         """Whether people reach the dashboard over https, so that cookies are `Secure` and `__Host-`."""
         return self.public_url.startswith("https://")
+
+    def is_known_host(self, host: str) -> bool:
+        """Whether a request for this host (its `Host` header) is for us; without https all are."""
+        if not self.is_https:
+            return True
+        try:
+            name = urlsplit(f"//{host}").hostname
+        except ValueError:
+            return False
+        return name in {urlsplit(self.public_url).hostname, *LOOPBACK, *self.trusted_hosts}
 
     @property
     def real_channel_type(self) -> str:
@@ -94,6 +106,8 @@ class Settings:
             api_tokens=_api_tokens(environ),
             log_format=_choice(environ, "LOG_FORMAT", ("text", "json")),
             metrics_token=_metrics_token(environ),
+            trusted_proxies=_trusted_proxies(environ),
+            trusted_hosts=_trusted_hosts(environ),
         )
 
 
@@ -210,6 +224,23 @@ def _api_tokens(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
             raise InvalidSettings("API_TOKENS must be name:token pairs separated by commas.")
         pairs.append((name, token))
     return tuple(pairs)
+
+
+def _trusted_proxies(environ: Mapping[str, str]) -> int:
+    """How many proxies stand in front, each adding to X-Forwarded-For: one where PUBLIC_URL is https."""
+    is_https = environ.get("PUBLIC_URL", "").strip().startswith("https://")
+    value = environ.get("TRUSTED_PROXIES", "").strip() or str(int(is_https))
+    if not re.fullmatch(r"[0-9]", value):
+        raise InvalidSettings("TRUSTED_PROXIES must be the number of proxies in front: 0 to 9.")
+    return int(value)
+
+
+def _trusted_hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Names this server answers to beside that of PUBLIC_URL, such as one the store's own servers use."""
+    names = tuple(name.lower() for name in _listed(environ.get("TRUSTED_HOSTS", "")))
+    if not all(re.fullmatch(r"[a-z0-9._:-]+", name) for name in names):
+        raise InvalidSettings("TRUSTED_HOSTS must be host names separated by commas, without https://.")
+    return names
 
 
 def _metrics_token(environ: Mapping[str, str]) -> str | None:

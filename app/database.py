@@ -256,6 +256,22 @@ def _is_given_up(problem: DBAPIError) -> bool:
     return getattr(problem.orig, "sqlstate", None) == "57014" or str(problem.orig) == "interrupted"
 
 
+def words_of_trouble(problem: DBAPIError) -> str:
+    """What is wrong with the database and what to mend, in a sentence for whoever runs the server."""
+    told = (str(problem.orig).strip().splitlines() or [type(problem).__name__])[0]
+    state = getattr(problem.orig, "sqlstate", None) or ""
+    if state in {"42P01", "42703"} or told.startswith(("no such table", "no such column")):
+        return "The tables are not those of this version of Portico. Run: flask db upgrade"
+    if state.startswith("28"):
+        return f"The database does not let Portico in ({told}). Check user and password in DATABASE_URL."
+    if isinstance(problem, OperationalError):
+        return (
+            f"The database cannot be used ({told}). "
+            "Check DATABASE_URL, and that the database runs and can be reached from here."
+        )
+    return f"The database refused what was asked of it: {told}"
+
+
 def lock(model: type[Row], key: Any) -> Row:
     """Read one row and keep others from changing it until the commit.
 

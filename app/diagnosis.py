@@ -10,13 +10,16 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy import ColumnElement, func, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from app import clock
 from app.access.permissions import Role
 from app.accounts.models import User
+from app.audit.models import AuditEntry
+from app.audit.service import verify_chain
+from app.backups.service import MADE as BACKUP_MADE
 from app.config import LOOPBACK, Settings
-from app.database import sealed_columns
+from app.database import sealed_columns, words_of_trouble
 from app.encryption import InvalidToken, vault
 from app.extensions import db, migrate, portone
 from app.overview import queries as overview
@@ -26,6 +29,8 @@ from app.webhooks.models import WebhookLog, WebhookStatus
 
 #: PortOne refuses signatures older than five minutes, and so do we: half of that is worth a warning.
 CLOCK_SKEW = timedelta(seconds=150)
+#: A backup every night, and one that failed.
+BACKUP_OVERDUE = timedelta(hours=49)
 #: Half a minute is bad enough to be looked at.
 NOTICEABLE_SKEW = timedelta(seconds=30)
 
@@ -55,17 +60,31 @@ def examine() -> list[Finding]:
     findings.append(database)
     if database.verdict == Verdict.ILL:
         return [*findings, *_of_portone()]
-    looks = (_schema, _people, _sealed_data, _worker, _queue, _webhook_secrets)
+    looks = (
+        _schema,
+        _row_security,
+        _people,
+        _sealed_data,
+        _backups,
+        _worker,
+        _queue,
+        _webhook_secrets,
+    )
     return [*findings, *map(_carefully, looks), *_of_portone()]
+
+
+def examine_contents() -> list[Finding]:
+    """Look at what the database holds, as after a restore: its shape, the audit trail, and the keys to it."""
+    return [_carefully(look) for look in (_schema, _audit_trail, _sealed_data)]
 
 
 def _carefully(look: Callable[[], Finding]) -> Finding:
     try:
         return look()
-    except SQLAlchemyError as problem:
+    except DBAPIError as problem:
         db.session.rollback()
         about = look.__name__.strip("_").replace("_", " ")
-        return Finding(about, Verdict.ILL, type(problem).__name__, "Run: flask db upgrade")
+        return Finding(about, Verdict.ILL, type(problem).__name__, words_of_trouble(problem))
 
 
 def _settings() -> Finding:
@@ -82,21 +101,43 @@ def _database() -> Finding:
         version = db.session.scalar(
             text("SELECT sqlite_version()" if _is_sqlite() else "SHOW server_version")
         )
-    except SQLAlchemyError as problem:
+    except DBAPIError as problem:
         db.session.rollback()
-        remedy = "Check DATABASE_URL, and that the database runs and can be reached from here."
-        return Finding("database", Verdict.ILL, type(problem).__name__, remedy)
+        return Finding("database", Verdict.ILL, type(problem).__name__, words_of_trouble(problem))
     return Finding("database", Verdict.WELL, f"{db.engine.dialect.name} {version}")
 
 
 def _schema() -> Finding:
-    newest = ScriptDirectory(str(migrate.directory)).get_current_head()
+    scripts = ScriptDirectory(str(migrate.directory))
+    newest = scripts.get_current_head()
     found = MigrationContext.configure(db.session.connection()).get_current_revision()
     if found == newest:
         return Finding("schema", Verdict.WELL, f"revision {found}")
+    is_older = found is None or found in {script.revision for script in scripts.walk_revisions()}
+    remedy = "Run: flask db upgrade" if is_older else "Install the version of Portico that this database had."
+    return Finding("schema", Verdict.ILL, f"revision {found}, the code needs {newest}", remedy)
+
+
+def _row_security() -> Finding:
+    """PostgreSQL's superusers see every row, whatever the policies say."""
+    if _is_sqlite():
+        return Finding("row security", Verdict.WELL, "SQLite has none; the file is for one machine alone")
+    passes_by = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+    if not db.session.scalar(passes_by):
+        return Finding("row security", Verdict.WELL, "binds the role that Portico signs in as")
+    remedy = "Let DATABASE_URL name a role that is no superuser and has no BYPASSRLS, as the README shows."
     return Finding(
-        "schema", Verdict.ILL, f"revision {found}, the code needs {newest}", "Run: flask db upgrade"
+        "row security", Verdict.DOUBTFUL, "does not bind the role that Portico signs in as", remedy
     )
+
+
+def _backups() -> Finding:
+    newest = db.session.scalar(select(func.max(AuditEntry.at)).where(AuditEntry.action == BACKUP_MADE))
+    if newest and clock.now() - newest <= BACKUP_OVERDUE:
+        return Finding("backup", Verdict.WELL, f"the newest was made at {newest:%Y-%m-%d %H:%M:%S} UTC")
+    seen = f"the newest was made at {newest:%Y-%m-%d %H:%M:%S} UTC" if newest else "none was ever made here"
+    remedy = "Run: flask backup FOLDER, every night; `flask deployment` has a timer for it."
+    return Finding("backup", Verdict.DOUBTFUL, seen, remedy)
 
 
 def _people() -> Finding:
@@ -105,6 +146,14 @@ def _people() -> Finding:
         return Finding("people", Verdict.WELL, f"{owners} super admins")
     remedy = "Run: flask create-admin EMAIL --role super_admin"
     return Finding("people", Verdict.ILL, "there is no active super admin", remedy)
+
+
+def _audit_trail() -> Finding:
+    broken = verify_chain()
+    if broken is None:
+        return Finding("audit trail", Verdict.WELL, "the chain holds")
+    remedy = "Look at that entry, and for who could write to the database past Portico."
+    return Finding("audit trail", Verdict.ILL, f"entry {broken.sequence} is {broken.fault}", remedy)
 
 
 def _sealed_data() -> Finding:

@@ -20,6 +20,7 @@ from uuid import UUID
 
 from flask import Flask
 from sqlalchemy import ColumnElement, delete, func, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from app import clock, leases
 from app.alerts import service as alerts
@@ -31,7 +32,7 @@ from app.charges import approving as charge_approving
 from app.charges import service as charges
 from app.charges import settling as charge_settling
 from app.charges.models import Charge
-from app.database import reading
+from app.database import reading, words_of_trouble
 from app.exports import service as exports
 from app.extensions import db
 from app.jobs import service as jobs
@@ -335,10 +336,12 @@ class Worker:
         try:
             self._start_duties(pool)
             return sum(self._start_tasks(inbox, pool) for inbox in self.inboxes) > 0
+        except OperationalError as problem:  # told in a line, since it is told again and again
+            logger.warning("The worker goes on in %.0f s. %s", TROUBLE_SECONDS, words_of_trouble(problem))
         except Exception:
             logger.exception("The worker could not look for work and goes on in %.0f s", TROUBLE_SECONDS)
-            self._is_stopping.wait(TROUBLE_SECONDS)
-            return False
+        self._is_stopping.wait(TROUBLE_SECONDS)
+        return False
 
     def _start_tasks(self, inbox: Inbox, pool: ThreadPoolExecutor) -> int:
         if self._is_full():
@@ -367,6 +370,8 @@ class Worker:
     def _perform(self, duty: Duty) -> None:
         try:
             self._in_context(duty.work, self.holder)
+        except OperationalError as problem:
+            logger.warning("The duty “%s” is tried again. %s", duty.name, words_of_trouble(problem))
         except Exception:
             logger.exception("The duty “%s” failed and is tried again", duty.name)
 
@@ -447,6 +452,8 @@ class Worker:
     def _try(self, work: Callable[..., object], *arguments: Any) -> None:
         try:
             self._in_context(work, *arguments)
+        except OperationalError as problem:
+            logger.warning("The worker's sign of life is not written. %s", words_of_trouble(problem))
         except Exception:
             logger.exception("The worker could not write its sign of life or its claims")
 

@@ -3,8 +3,12 @@
 from typing import Any
 
 from alembic import context
+from alembic.util import CommandError
 from flask import current_app
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from app.database import words_of_trouble
 
 #: Kept by migrations alone: SQLite's full-text index and the tables it makes for itself.
 UNMAPPED_PREFIX = "payment_search_index"
@@ -36,4 +40,7 @@ def run_migrations() -> None:
         set_foreign_keys(connection, "ON")
 
 
-run_migrations()
+try:
+    run_migrations()
+except OperationalError as problem:
+    raise CommandError(words_of_trouble(problem)) from problem  # Flask-Migrate says it in one line

@@ -1,16 +1,23 @@
 """The commands: what they do, and what they say when it cannot be done."""
 
+import os
+import subprocess
+import sys
+from contextvars import Context
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select, text
 
+from app import create_app
 from app.accounts.models import User
 from app.audit import service as audit
 from app.extensions import db
 from app.payments.models import Payment
 from app.portone.payloads import CursorPage
+from tests.conftest import ENVIRONMENT, make_settings
 from tests.factories import make_payment
 
 
@@ -108,3 +115,48 @@ def tamper(app: Flask) -> None:
         connection.execute(text("UPDATE audit_entries SET actor_name = 'nobody' WHERE subject_id = '1'"))
         if not is_sqlite:
             connection.execute(text("ALTER TABLE audit_entries ENABLE TRIGGER USER"))
+
+
+WITHOUT_A_DATABASE = [
+    ("audit", "verify"),
+    ("create-admin", "a@example.com", "--password-stdin"),
+    ("db", "upgrade"),
+    ("rebuild-search",),
+    ("rotate-keys",),
+    ("sync",),
+]
+
+
+@pytest.mark.parametrize("command", WITHOUT_A_DATABASE, ids=" ".join)
+def test_a_database_that_is_away_is_told_in_a_sentence(command: tuple[str, ...], capsys: Any) -> None:
+    away = create_app(make_settings(DATABASE_URL="postgresql://nobody:secret@127.0.0.1:9/none"))
+    invoke = away.test_cli_runner().invoke
+    done = Context().run(invoke, args=list(command), input="correct horse battery staple\n")
+    told = done.output + capsys.readouterr().err
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit), "a traceback"
+    assert "The database cannot be used" in told or command[0] == "db"  # Flask-Migrate tells its log
+    assert "secret" not in told
+
+
+def test_a_database_without_tables_is_told_what_to_run(tmp_path: Path) -> None:
+    bare = create_app(make_settings(DATABASE_URL=f"sqlite:///{tmp_path}/bare.sqlite3"))
+    done = Context().run(bare.test_cli_runner().invoke, args=["rebuild-search"])
+    assert (done.exit_code, "Run: flask db upgrade" in done.output) == (1, True), done.output
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [(["--help"], 0), (["worker", "--help"], 0), (["worker"], 3), (["db", "upgrade"], 3)]
+)
+def test_help_needs_no_settings_and_work_says_which_is_missing(command: list[str], code: int) -> None:
+    bare = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
+    arguments = [sys.executable, "-m", "flask", "--app", "wsgi", *command]
+    done = subprocess.run(
+        arguments, cwd=Path(__file__).parents[1], env=bare, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    if code:
+        assert done.stderr == "Portico: PORTONE_STORE_ID is not set; Portico cannot start without it.\n"
+    else:
+        assert "Usage: " in done.stdout
+        assert ("rotate-keys" in done.stdout) is (command == ["--help"])

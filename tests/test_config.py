@@ -52,6 +52,8 @@ def test_a_missing_setting_is_named(name: str, value: str | None) -> None:
         ("PORTONE_API_BASE", "http://api.portone.example"),
         ("PORTONE_MODE", "sandbox"),
         ("API_TOKENS", "no-colon"),
+        ("TRUSTED_PROXIES", "all"),
+        ("TRUSTED_HOSTS", "https://portico.example"),
     ],
 )
 def test_a_malformed_setting_is_named(name: str, value: str) -> None:

@@ -7,14 +7,15 @@ import pytest
 from cryptography.fernet import Fernet
 from flask import Flask
 
-from app import clock, diagnosis, leases
+from app import clock, create_app, diagnosis, leases
+from app.audit import service as audit
 from app.diagnosis import Verdict
 from app.encryption import Vault
 from app.extensions import db
 from app.portone.client import PortOneClient
 from app.refunds.service import request_refund
 from app.webhooks import inbox
-from tests.conftest import STORE_ID
+from tests.conftest import STORE_ID, make_settings
 from tests.factories import make_payment, make_wish
 
 
@@ -42,6 +43,27 @@ def test_an_empty_install_is_told_what_is_missing(simulator):
     assert (found["people"].verdict, found["worker"].verdict) == (Verdict.ILL, Verdict.ILL)
     assert "create-admin" in found["people"].remedy
     assert found["webhooks"].verdict == Verdict.DOUBTFUL
+
+
+def test_a_backup_that_is_overdue_is_told(app, simulator, tmp_path):
+    assert examine()["backup"].seen == "none was ever made here"
+    audit.record("backup.made", "backup", "a.dump")
+    assert examine()["backup"].verdict == Verdict.WELL
+    with clock.fixed_at(clock.now() + timedelta(days=3)):
+        assert examine()["backup"].verdict == Verdict.DOUBTFUL
+
+
+def test_a_role_that_sees_past_row_security_is_told(app, simulator, empty_database):
+    assert examine()["row security"].verdict == Verdict.WELL
+    if db.engine.dialect.name != "postgresql":
+        return
+    address = empty_database.admin_url.render_as_string(hide_password=False)
+    as_superuser = create_app(make_settings(DATABASE_URL=address))
+    with as_superuser.app_context():
+        found = diagnosis._row_security()
+        db.session.remove()
+        db.engine.dispose()
+    assert (found.verdict, "no superuser" in found.remedy) == (Verdict.DOUBTFUL, True)
 
 
 def test_a_wrong_secret_and_a_silent_portone_are_told_apart(app, simulator):

@@ -44,6 +44,7 @@ class Permission(StrEnum):
     CHARGE_CREATE = "charge:create"
     CHARGE_RECHECK = "charge:recheck"
     CHARGE_APPROVE = "charge:approve"
+    CUSTOMER_ERASE = "customer:erase"
     DOCS_READ = "docs:read"
     API_TOKEN_MANAGE = "api_token:manage"  # noqa: S105 - no secret
     ADMIN_MANAGE = "admin:manage"
@@ -67,6 +68,7 @@ _OWNERS = frozenset(
         Permission.AUDIT_READ,
         Permission.BILLING_KEY_DELETE,
         Permission.BILLING_KEY_REVEAL,
+        Permission.CUSTOMER_ERASE,
         Permission.EXPORT_READ_ALL,
         Permission.EXPORT_UNMASKED,
         Permission.REFUND_OVERRIDE,

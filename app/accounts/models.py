@@ -30,6 +30,10 @@ class User(Identified, Timestamped, UserMixin, Model):
     #: Permissions this admin was given beyond the role; see `permissions.GRANTABLE`.
     grants: Mapped[list[str] | None] = mapped_column(Document)
 
+    #: When the personal data of a customer was erased, and the hash of their id: see `accounts.erased`.
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    erased_id_hash: Mapped[str | None] = mapped_column(String(64), index=True)
+
     #: The secret of the second factor; it counts from when a code of it was shown to be right.
     totp_sealed: Mapped[str | None] = mapped_column(Sealed)
     totp_confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -117,3 +121,11 @@ class SignInAttempt(Identified, Model):
     address: Mapped[str] = mapped_column(String(45), server_default="")
     succeeded: Mapped[bool]
     attempted_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now(), index=True)
+
+
+class ErasureKey(Identified, Model):
+    """The key of the hashes by which erased customers are known again: one row, made by the first erasure."""
+
+    __tablename__ = "erasure_keys"
+
+    key_sealed: Mapped[str] = mapped_column(Sealed)

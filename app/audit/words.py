@@ -76,6 +76,9 @@ ACTIONS: dict[str, Any] = {
     "webhook.gap_reread": _l("Payment of a missing webhook read again"),
     "webhook.bulk_started": _l("Bulk work on webhooks begun"),
     "alert.tested": _l("Test alert sent"),
+    "person.erased": _l("Personal data erased"),
+    "backup.made": _l("Backup made"),
+    "backup.restored": _l("Backup restored"),
     "job.paused": _l("Long work paused"),
     "job.waiting": _l("Long work resumed"),
     "job.stopped": _l("Long work stopped"),
@@ -95,6 +98,8 @@ SUBJECTS: dict[str, Any] = {
     "export": _l("Export"),
     "saved_view": _l("Saved view"),
     "invitation": _l("Invitation"),
+    "backup": _l("Backup"),
+    "erasure": _l("Erasure"),
 }
 
 #: The page of a subject: endpoint, and the name its id goes by there.

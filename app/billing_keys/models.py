@@ -82,7 +82,9 @@ class BillingKey(Identified, Timestamped, Model):
     #: While a `BillingKeyDeletion` is under way: since when.
     deleting_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     synced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    #: PortOne's answer as it came, but for the key.
+    #: When the personal data of whose key it is was erased; a sync does not bring it back.
+    person_erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: PortOne's answer as it came, but for the key and an erased person.
     snapshot: Mapped[dict[str, Any] | None] = mapped_column(Document)
 
     #: What the list is ordered by; a key whose time of issue is not known counts from when we met it.

@@ -16,6 +16,7 @@ from app import clock
 from app.accounts.customers import know_customers
 from app.accounts.models import User
 from app.audit import service as audit
+from app.billing_keys.erasing import without_erased_person
 from app.billing_keys.models import DELETED, BillingKey
 from app.billing_keys.sealing import open_key
 from app.database import begin_writing, insert_into, lock, new_id
@@ -108,8 +109,9 @@ def store_billing_key(known: BillingKeyInfo, *, read_at: datetime) -> Change:
     row = lock(BillingKey, row_id)
     if not is_new and _is_outdated(row, known, read_at):
         return Change(row_id, is_outdated=True)
+    known, instead = without_erased_person(row, known)
     before = dict.fromkeys(_TOLD) if is_new else {name: getattr(row, name) for name in _TOLD}
-    values = _values_of(known, read_at)
+    values = _values_of(known, read_at) | instead
     if row.is_default and values["user_id"] != row.user_id:  # the other customer may have a default already
         row.is_default = False
     for name, value in values.items():

@@ -156,7 +156,9 @@ class Payment(Identified, Timestamped, Model):
     #: PortOne's `updatedAt`, which orders snapshots, and when we last read one.
     reported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     synced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    #: PortOne's answer as it came, but for the billing key, which is a credential.
+    #: When the personal data of who paid was erased; a sync does not bring it back.
+    person_erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: PortOne's answer as it came, but for the billing key, which is a credential, and an erased person.
     snapshot: Mapped[dict[str, Any] | None] = mapped_column(Document)
 
     #: The two clocks lists are ordered by; a payment PortOne does not know yet counts from when we met it.

@@ -44,6 +44,19 @@ FIELDS = (
 #: The clocks that tokens tell the time by.
 CLOCK_LETTERS = {"changed_clock": "c", "requested_clock": "r"}
 
+#: What the text of a stored payment is made of.
+_SOURCES = (
+    Payment.id,
+    Payment.payment_id,
+    Payment.transaction_id,
+    Payment.pg_tx_id,
+    Payment.order_name,
+    Payment.customer_name,
+    Payment.customer_email,
+    Payment.customer_phone,
+    Payment.snapshot,
+)
+
 RUNS = re.compile(r"[a-z0-9]+|[^\x00-\x7f\s]+")
 _PARTING = re.compile(r"[\s-]+")
 _NOT_DIGITS = re.compile(r"[^0-9]+")
@@ -155,6 +168,12 @@ def store_texts(texts: Mapping[UUID, str]) -> int:
     return len(added) + len(changed)
 
 
+def renew(row_ids: Collection[UUID]) -> None:
+    """Bring the texts of payments (by row id) in line with their rows, in the caller's transaction."""
+    rows = db.session.execute(select(*_SOURCES).where(Payment.id.in_(row_ids))).all()
+    store_texts({row.id: _text_of(row) for row in rows})
+
+
 def rebuild_search(*, on_progress: Callable[[int], None], batch: int = 1_000) -> int:
     """Write the text and tokens of payments anew where they differ; answer how many payments there are.
 
@@ -182,18 +201,7 @@ def _clocks_of(row_ids: Collection[UUID]) -> Sequence[Any]:
 
 
 def _next_payments(last: UUID | None, batch: int) -> Sequence[Row[Any]]:
-    columns = (
-        Payment.id,
-        Payment.payment_id,
-        Payment.transaction_id,
-        Payment.pg_tx_id,
-        Payment.order_name,
-        Payment.customer_name,
-        Payment.customer_email,
-        Payment.customer_phone,
-        Payment.snapshot,
-    )
-    statement = select(*columns).order_by(Payment.id).limit(batch)
+    statement = select(*_SOURCES).order_by(Payment.id).limit(batch)
     return db.session.execute(statement if last is None else statement.where(Payment.id > last)).all()
 
 

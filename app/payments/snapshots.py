@@ -14,6 +14,7 @@ from app.database import begin_writing, insert_into, new_id
 from app.encryption import masked, vault
 from app.extensions import db
 from app.payments import search
+from app.payments.erasing import take_persons_out
 from app.payments.expectations import differences_of
 from app.payments.models import Cancellation, Payment
 from app.portone import payloads
@@ -28,7 +29,9 @@ _ROOM = {
 }
 
 #: Columns a change is not told by: they are bookkeeping, or hold what other columns tell.
-_UNTOLD = frozenset({"snapshot", "reported_at", "synced_at", "user_id", "billing_key_hash"})
+_UNTOLD = frozenset(
+    {"snapshot", "reported_at", "synced_at", "user_id", "billing_key_hash", "person_erased_at"}
+)
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -77,8 +80,9 @@ def store_snapshots(snapshots: Iterable[PaymentSnapshot], *, read_at: datetime) 
     """Write many snapshots as `store_snapshot` does, in a few statements; one change for each payment."""
     begin_writing()
     newest = _newest_of_each(snapshots)
-    values = _values_of(newest, read_at)
     known = _lock_known(newest)
+    instead = take_persons_out(newest, known)
+    values = _values_of(newest, read_at, instead)
     changes = _insert(newest.keys() - known.keys(), values)
     known |= _lock_known(newest.keys() - known.keys() - changes.keys())  # another worker was faster
     for payment_id, payment in known.items():
@@ -105,14 +109,18 @@ def _order_of(snapshot: PaymentSnapshot) -> tuple[datetime, datetime, int]:
     return snapshot.updated_at or _NEVER, snapshot.status_changed_at or _NEVER, snapshot.amount.cancelled
 
 
-def _values_of(snapshots: Mapping[str, PaymentSnapshot], read_at: datetime) -> dict[str, dict[str, Any]]:
-    """The columns of each payment as its snapshot has them."""
+def _values_of(
+    snapshots: Mapping[str, PaymentSnapshot], read_at: datetime, instead: Mapping[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The columns of each payment as its snapshot has them, or `instead` where the person was erased."""
     users = know_customers({each.customer.id: each.customer.name for each in snapshots.values()})
     return {
         payment_id: {
             **_columns(snapshot),
             "user_id": users.get(snapshot.customer.id or ""),
             "synced_at": read_at,
+            "person_erased_at": None,
+            **instead.get(payment_id, {}),
         }
         for payment_id, snapshot in snapshots.items()
     }

@@ -63,7 +63,7 @@ def show(payment_id: str) -> Any:
     if payment is None:
         return render("payments/unknown.html", status=404, payment_id=payment_id)
     attempts: Sequence[PaymentSnapshot] = ()
-    if "attempts" in request.args:
+    if "attempts" in request.args and payment.person_erased_at is None:  # PortOne's own tell who it was
         db.session.rollback()  # no transaction stays open while PortOne is asked
         attempts = portone.list_transactions(payment_id)
     return _payment_page(queries.get_payment(payment_id), attempts=attempts)

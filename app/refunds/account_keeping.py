@@ -1,7 +1,8 @@
 """The account numbers that refunds keep: shown to who may see them, and erased when they are done with."""
 
 import json
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from flask_babel import gettext as _
@@ -17,7 +18,7 @@ from app.extensions import db
 from app.payments.models import Payment
 from app.portone.requests import RefundAccount
 from app.refunds.bank_accounts import masked_name
-from app.refunds.models import AccountLink, Refund, RefundStatus
+from app.refunds.models import HOLDING, AccountLink, Refund, RefundStatus
 from app.refunds.queries import get_refund
 from app.settings import service as settings
 
@@ -69,6 +70,32 @@ def erase_old_accounts(holder: str) -> int:
     for refund_id in due:
         _erase(refund_id)
     return len(due) + _erase_entered(before)
+
+
+def has_open_refunds(payment_ids: Collection[UUID]) -> bool:
+    """Whether money of these payments (by row id) is on its way, or waits for a second person."""
+    held = select(Refund.id).where(Refund.payment_id.in_(payment_ids), Refund.status.in_(HOLDING))
+    return db.session.scalar(held.limit(1)) is not None
+
+
+def erase_persons(payment_ids: Collection[UUID], at: datetime) -> int:
+    """Erase the accounts of payments (by row id), refunds and links alike, whatever their age.
+
+    In the caller's transaction; `has_open_refunds` was asked before. Answers how many held something.
+    """
+    refunds = select(Refund).where(Refund.payment_id.in_(payment_ids), Refund.account_bank.is_not(None))
+    links = select(AccountLink).where(AccountLink.payment_id.in_(payment_ids))
+    held = 0
+    for refund in db.session.scalars(refunds.with_for_update()):
+        refund.request_sealed = refund.wish_sealed = refund.account_holder = None
+        refund.account_erased_at = refund.account_erased_at or at
+        held += 1
+    for link in db.session.scalars(links.with_for_update()):
+        held += link.account_bank is not None
+        link.account_sealed = link.account_holder = None
+        link.account_erased_at = link.account_erased_at or (at if link.account_bank else None)
+        link.revoked_at = link.revoked_at or at
+    return held
 
 
 def _account_of(refund: Refund) -> dict[str, str] | None:

@@ -33,6 +33,9 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
+#: What load balancers and Prometheus ask by an address instead of our name.
+_FOR_MACHINES = frozenset({"/health", "/metrics"})
+
 #: Browsers take these for "here" and "one up", percent-encoded or not, and never send them.
 _DOT_SEGMENTS = frozenset({".", ".."})
 
@@ -98,6 +101,13 @@ def _refuse_nul() -> None:
             abort(400)
 
 
+def _refuse_other_hosts() -> None:
+    """Who asks under another name than ours was led here by somebody; load balancers may ask how we are."""
+    settings = current_app.config["SETTINGS"]
+    if not settings.is_known_host(request.headers.get("Host", "")) and request.path not in _FOR_MACHINES:
+        abort(400)
+
+
 def _add_headers(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
@@ -114,5 +124,6 @@ def init_app(app: Flask) -> None:
     app.url_map.merge_slashes = False
     app.wsgi_app = RawPath(app.wsgi_app)  # type: ignore[method-assign]
     app.before_request(_note_what_the_request_does)
+    app.before_request(_refuse_other_hosts)
     app.before_request(_refuse_nul)
     app.after_request(_add_headers)

@@ -1,8 +1,10 @@
 """Old messages lose their contents and keep their row: what happened stays known, what was said does not."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from uuid import UUID
 
-from sqlalchemy import null, select, text, update
+from sqlalchemy import null, or_, select, text, update
 
 from app import clock, leases
 from app.database import begin_writing, reading
@@ -34,6 +36,25 @@ def forget_old_contents(holder: str) -> int:
         emptied += count
         if count < BATCH:
             break
+    return emptied
+
+
+def forget_persons(payment_ids: Collection[UUID], billing_key_hashes: Collection[str]) -> int:
+    """Empty the messages about payments (by row id) and billing keys, but none that still waits.
+
+    What processing changed is kept without what it told of the customer. In the caller's transaction.
+    """
+    about = or_(WebhookLog.payment_id.in_(payment_ids), WebhookLog.billing_key_hash.in_(billing_key_hashes))
+    emptied = 0
+    for message in db.session.scalars(select(WebhookLog).where(about, IS_OVER).with_for_update()):
+        emptied += message.contents_removed_at is None
+        message.request_headers = message.request_body = message.response_body = None
+        message.billing_key_sealed = None
+        message.contents_removed_at = message.contents_removed_at or clock.now()
+        if message.changes:
+            message.changes = {
+                name: told for name, told in message.changes.items() if not name.startswith("customer_")
+            }
     return emptied
 
 

@@ -102,7 +102,7 @@ class Processes:
 
     def start_web(self) -> subprocess.Popen[bytes]:
         bind = f"127.0.0.1:{self.port}"
-        return self.start("gunicorn", "wsgi:app", "--bind", bind, "--threads", "4", "--no-control-socket")
+        return self.start("gunicorn", "-c", "app/deployment/gunicorn.py", "--workers", "1", "--bind", bind)
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         return self.start("flask", "--app", "wsgi", "worker")

@@ -27,11 +27,11 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def port(app: Flask) -> Iterator[int]:
-    """Where gunicorn listens, with the options of the README."""
+    """Where gunicorn listens, with its settings of production."""
     db.session.commit()
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         number: int = free.getsockname()[1]
-    options = ("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--no-control-socket")
+    options = ("-c", "app/deployment/gunicorn.py")
     settings = ENVIRONMENT | {
         "DATABASE_URL": str(app.config["SQLALCHEMY_DATABASE_URI"]),
         "PATH": "/usr/bin:/bin",
