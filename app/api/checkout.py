@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from uuid import UUID, uuid5
 
+from flask import current_app
 from flask_babel import gettext as _
 
 from app import clock
@@ -15,6 +16,7 @@ from app.api import messages, problems
 from app.api.problems import Problem
 from app.api.tokens import Caller
 from app.audit import service as audit
+from app.config import Settings
 from app.extensions import db, portone
 from app.payments.expectations import Difference, differences_of, is_expected
 from app.payments.models import Payment
@@ -76,10 +78,12 @@ def verify(payment_id: str, *, caller: Caller) -> messages.PaymentAnswer:
 def confirm(wish: messages.ConfirmRequest, *, caller: Caller) -> messages.PaymentAnswer:
     """Approve a payment of a channel with manual approval, at what was initialized. Commits."""
     payment = _get_expected(wish.payment_id)
+    settings: Settings = current_app.config["SETTINGS"]
     expected = {
         "total_amount": payment.expected_amount,
         "currency": payment.expected_currency,
         "tax_free_amount": payment.expected_tax_free_amount,
+        "is_test": settings.real_channel_type == "TEST",
     }
     db.session.rollback()  # no transaction is open while PortOne is asked
     try:
@@ -212,7 +216,8 @@ def _refused(refusal: PortOneRefused) -> Problem:
     sentence = _("PortOne said no: %(type)s.", type=refusal.type)
     members = {"portoneType": refusal.type, "pgCode": refusal.pg_code, "pgMessage": refusal.pg_message}
     present = {name: value for name, value in members.items() if value}
-    return Problem(problems.PORTONE_REFUSED, sentence, present)
+    is_ours = refusal.is_about_us or refusal.is_wordless  # the store can do nothing about it
+    return Problem(problems.PORTONE_MISCONFIGURED if is_ours else problems.PORTONE_REFUSED, sentence, present)
 
 
 def _unavailable(silence: PortOneUncertain, payment_id: str) -> Problem:
