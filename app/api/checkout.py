@@ -16,6 +16,7 @@ from app.api import messages, problems
 from app.api.problems import Problem
 from app.api.tokens import Caller
 from app.audit import service as audit
+from app.audit.queries import list_entries_of
 from app.config import Settings
 from app.extensions import db, portone
 from app.payments.expectations import Difference, differences_of, is_expected
@@ -35,6 +36,8 @@ _STATUSES = {
 
 #: Approving twice with one paymentToken is one approval.
 _CONFIRMATIONS = UUID("8f0c8f6e-3f0e-4a57-9a52-0d1f3a7b9c11")
+
+_VERIFY_REFUSED = "payment.verify_refused"
 
 _ID_LETTERS = string.ascii_letters + string.digits
 
@@ -181,7 +184,12 @@ def _mismatch(payment: Payment, differences: Iterable[Difference], caller: Calle
 
 
 def _record_mismatch(payment_id: str, facts: dict[str, object], caller: Caller) -> None:
-    audit.record("payment.verify_refused", "payment", payment_id, facts={"token": caller.name, **facts})
+    """Keep in the trail what was told; a server that asks again and again is told the same only once."""
+    facts = {"token": caller.name, **facts}
+    told = (each for each in list_entries_of("payment", payment_id) if each.action == _VERIFY_REFUSED)
+    last = next(told, None)
+    if last is None or last.facts != facts:
+        audit.record(_VERIFY_REFUSED, "payment", payment_id, facts=facts)
     db.session.commit()
 
 

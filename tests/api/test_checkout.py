@@ -139,6 +139,14 @@ TAMPERED = [
 ]
 
 
+def test_a_mismatch_that_is_asked_for_again_is_in_the_trail_once(shop: Shop, simulator):
+    shop.initialize()
+    simulator.make_payment(payment_id="order1", total=100)
+    assert [shop.ask("verify", {"paymentId": "order1"}).status_code for _ in range(3)] == [409] * 3
+    actions = [entry.action for entry in list_entries_of("payment", "order1")]
+    assert actions == ["payment.verify_refused", "payment.mismatched"]
+
+
 @pytest.mark.parametrize(("made", "field"), TAMPERED)
 def test_tampering_is_found_at_verify(shop: Shop, simulator, made, field):
     shop.initialize()
