@@ -108,8 +108,9 @@ def ask_everything(
     """Send what schemathesis thinks of; answers how often an operation answered with which status."""
     db.session.commit()  # SQLite has one writer at a time
     schema = schemathesis.openapi.from_url(
-        f"{address}/api/openapi.json", config=SchemathesisConfig(seed=None if DEEP else 1)
+        f"{address}/api/openapi.json", config=SchemathesisConfig(seed=None if DEEP else 1), timeout=60
     )
+    schema.config.request_timeout = 60
     schema.config.headers = {"Authorization": f"Bearer {token}"} if token else {}
     schema.config.continue_on_failure = True
     schema.config.generation.database = "none"
