@@ -110,6 +110,31 @@ def test_what_was_paid_as_announced_is_paid(shop: Shop, simulator):
     assert answer["paidAt"].endswith("Z")
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("PAY_PENDING", "pending"),
+        ("FAILED", "failed"),
+        ("CANCELLED", "cancelled"),
+        ("PARTIAL_CANCELLED", "paid"),
+    ],
+)
+def test_where_a_payment_stands_is_told_in_the_words_of_the_document(shop: Shop, simulator, status, told):
+    shop.initialize()
+    simulator.make_payment(payment_id="order1", total=12_000, status=status)
+    answer = shop.ask("verify", {"paymentId": "order1"}).get_json()
+    assert (answer["status"], answer["portoneStatus"]) == (told, status)
+
+
+def test_a_portone_that_does_not_let_us_in_is_no_fault_of_the_store(shop: Shop, simulator, app):
+    shop.initialize()
+    app.extensions["portone"] = PortOneClient(
+        api_secret="over", store_id=STORE_ID, base=app.extensions["portone"]._transport._base
+    )
+    answer = shop.ask("verify", {"paymentId": "order1"})
+    assert (answer.status_code, problem_of(answer)) == (502, "portone-misconfigured")
+
+
 def test_before_anybody_pays_it_is_pending(shop: Shop, simulator):
     shop.initialize()
     answer = shop.ask("verify", {"paymentId": "order1"}).get_json()
