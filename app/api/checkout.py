@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from uuid import UUID, uuid5
 
+from flask import current_app
 from flask_babel import gettext as _
 
 from app import clock
@@ -15,6 +16,8 @@ from app.api import messages, problems
 from app.api.problems import Problem
 from app.api.tokens import Caller
 from app.audit import service as audit
+from app.audit.queries import list_entries_of
+from app.config import Settings
 from app.extensions import db, portone
 from app.payments.expectations import Difference, differences_of, is_expected
 from app.payments.models import Payment
@@ -33,6 +36,8 @@ _STATUSES = {
 
 #: Approving twice with one paymentToken is one approval.
 _CONFIRMATIONS = UUID("8f0c8f6e-3f0e-4a57-9a52-0d1f3a7b9c11")
+
+_VERIFY_REFUSED = "payment.verify_refused"
 
 _ID_LETTERS = string.ascii_letters + string.digits
 
@@ -76,10 +81,12 @@ def verify(payment_id: str, *, caller: Caller) -> messages.PaymentAnswer:
 def confirm(wish: messages.ConfirmRequest, *, caller: Caller) -> messages.PaymentAnswer:
     """Approve a payment of a channel with manual approval, at what was initialized. Commits."""
     payment = _get_expected(wish.payment_id)
+    settings: Settings = current_app.config["SETTINGS"]
     expected = {
         "total_amount": payment.expected_amount,
         "currency": payment.expected_currency,
         "tax_free_amount": payment.expected_tax_free_amount,
+        "is_test": settings.real_channel_type == "TEST",
     }
     db.session.rollback()  # no transaction is open while PortOne is asked
     try:
@@ -177,7 +184,12 @@ def _mismatch(payment: Payment, differences: Iterable[Difference], caller: Calle
 
 
 def _record_mismatch(payment_id: str, facts: dict[str, object], caller: Caller) -> None:
-    audit.record("payment.verify_refused", "payment", payment_id, facts={"token": caller.name, **facts})
+    """Keep in the trail what was told; a server that asks again and again is told the same only once."""
+    facts = {"token": caller.name, **facts}
+    told = (each for each in list_entries_of("payment", payment_id) if each.action == _VERIFY_REFUSED)
+    last = next(told, None)
+    if last is None or last.facts != facts:
+        audit.record(_VERIFY_REFUSED, "payment", payment_id, facts=facts)
     db.session.commit()
 
 
@@ -212,7 +224,8 @@ def _refused(refusal: PortOneRefused) -> Problem:
     sentence = _("PortOne said no: %(type)s.", type=refusal.type)
     members = {"portoneType": refusal.type, "pgCode": refusal.pg_code, "pgMessage": refusal.pg_message}
     present = {name: value for name, value in members.items() if value}
-    return Problem(problems.PORTONE_REFUSED, sentence, present)
+    is_ours = refusal.is_about_us or refusal.is_wordless  # the store can do nothing about it
+    return Problem(problems.PORTONE_MISCONFIGURED if is_ours else problems.PORTONE_REFUSED, sentence, present)
 
 
 def _unavailable(silence: PortOneUncertain, payment_id: str) -> Problem:

@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document, made from the models that validate and the table of operations."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from http import HTTPStatus
 from importlib.metadata import version
@@ -9,12 +10,26 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from app.api import problems
 from app.api.messages import ProblemDocument
-from app.api.operations import COMMON_PROBLEMS, OPERATIONS, Operation
+from app.api.operations import COMMON_PROBLEMS, MAX_BODY_BYTES, OPERATIONS, Operation
 from app.api.problems import Kind
 
 _REF = "#/components/schemas/{model}"
 _TOKEN = "bearerToken"  # noqa: S105 - the name of a security scheme
+
+_INTRODUCTION = """What a store's own servers do around a checkout: announce a payment, let the browser pay it
+with PortOne's SDK, compare what came back, and give money back later.
+
+- **Token.** `Authorization: Bearer …`, made on the dashboard under *API tokens*, with the scopes it needs.
+  It is for servers: no answer carries a CORS header, so no browser page can use it.
+- **Amounts** are whole numbers in the minor unit of their currency: KRW 1 is 1 won, USD 1 is 1 cent.
+- **Repeating** a request is safe: `initialize` with the same content answers the same, `verify` only reads,
+  `confirm` approves once, and `cancel` with an `Idempotency-Key` is one refund.
+- **Webhooks** are PortOne's affair: it sends them to `/webhooks/portone` or `/api/portone/webhook`, signed.
+  A payment that is not what was announced is found there too, and staff are told.
+- **Problems** are RFC 9457 documents. Branch on `type`, which never changes:
+"""
 
 
 @lru_cache(maxsize=1)
@@ -25,11 +40,9 @@ def openapi_document() -> dict[str, Any]:
         "info": {
             "title": "Portico API for the store's own servers",
             "version": version("portico"),
-            "description": (
-                "Amounts are whole numbers in the minor unit of their currency. "
-                "Problems are RFC 9457 documents: branch on `type`, which never changes."
-            ),
+            "description": f"{_INTRODUCTION}\n{_table_of_problems()}",
         },
+        "tags": [{"name": "payments", "description": "In the order of a checkout."}],
         "security": [{_TOKEN: []}],
         "paths": {described.path: {"post": _post(described)} for described in OPERATIONS},
         "components": {
@@ -39,16 +52,29 @@ def openapi_document() -> dict[str, Any]:
     }
 
 
+def _table_of_problems() -> str:
+    kinds = {kind for described in OPERATIONS for kind in _kinds_of(described)}
+    rows = [
+        f"| `{kind.type}` | {kind.status} | {kind.title}. {kind.advice} |"
+        for kind in sorted(kinds, key=_order)
+    ]
+    return "\n".join(["| `type` | status | what it means, what to do |", "|---|---|---|", *rows])
+
+
 def _post(described: Operation) -> dict[str, Any]:
-    answer = {"description": "Done.", "content": _json(described.answers)}
+    answers = {
+        str(status): {"description": meaning, "content": _json(described.answers)}
+        for status, meaning in described.statuses.items()
+    }
+    needs = f"Needs the scope `{described.scope}`. {MAX_BODY_BYTES // 1024} KiB at most."
     return {
         "operationId": described.name,
         "tags": ["payments"],
         "summary": described.summary,
-        "description": f"{described.takes.__doc__}\n\nNeeds the scope `{described.scope}`.",
+        "description": f"{described.takes.__doc__}\n\n{needs}",
         **({"parameters": [_IDEMPOTENCY_KEY]} if described.is_keyed else {}),
         "requestBody": {"required": True, "content": _json(described.takes)},
-        "responses": {str(status): answer for status in described.statuses} | _problems_of(described),
+        "responses": answers | _problems_of(described),
     }
 
 
@@ -58,20 +84,55 @@ _IDEMPOTENCY_KEY = {
     "required": False,
     "description": "With or without quotes. The same key answers the first outcome.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[!-~]+$"},
+    "example": "refund-of-order-1",
+}
+
+#: What comes beside a problem document.
+_HEADERS: dict[int, dict[str, Any]] = {
+    problems.UNAUTHORIZED.status: {
+        "WWW-Authenticate": {"required": True, "schema": {"type": "string", "const": "Bearer"}}
+    }
+} | {
+    kind.status: {
+        "Retry-After": {
+            "required": True,
+            "description": "Seconds to wait.",
+            "schema": {"type": "integer", "minimum": 1},
+        }
+    }
+    for kind in (problems.TOO_MANY_REQUESTS, problems.PORTONE_UNAVAILABLE)
 }
 
 
+def _kinds_of(described: Operation) -> Iterable[Kind]:
+    return sorted({*COMMON_PROBLEMS, *described.problems}, key=_order)
+
+
+def _order(kind: Kind) -> tuple[int, str]:
+    return kind.status, kind.name
+
+
 def _problems_of(described: Operation) -> dict[str, Any]:
-    kinds = sorted({*COMMON_PROBLEMS, *described.problems}, key=lambda kind: (kind.status, kind.name))
-    return {
-        str(status): _problem(status, list(same)) for status, same in groupby(kinds, lambda kind: kind.status)
-    }
+    by_status = groupby(_kinds_of(described), lambda kind: kind.status)
+    return {str(status): _problem(status, list(same)) for status, same in by_status}
 
 
 def _problem(status: int, kinds: list[Kind]) -> dict[str, Any]:
-    types = ", ".join(f"`{kind.type}`" for kind in kinds)
-    content = {"application/problem+json": {"schema": {"$ref": _REF.format(model="ProblemDocument")}}}
-    return {"description": f"{HTTPStatus(status).phrase}: {types}", "content": content}
+    """One status of an operation: which problems it tells, each with an example."""
+    said = {"type": {"enum": [kind.type for kind in kinds]}, "status": {"const": status}}
+    schema = {"allOf": [{"$ref": _REF.format(model="ProblemDocument")}, {"properties": said}]}
+    examples = {
+        kind.name: {
+            "summary": kind.title,
+            "value": {"type": kind.type, "title": kind.title, "status": status, "detail": kind.advice},
+        }
+        for kind in kinds
+    }
+    return {
+        "description": f"{HTTPStatus(status).phrase}: {', '.join(f'`{kind.type}`' for kind in kinds)}",
+        "content": {"application/problem+json": {"schema": schema, "examples": examples}},
+        **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
+    }
 
 
 def _json(model: type[BaseModel]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ endpoint = Blueprint("api", __name__)
         messages.InitializeAnswer,
         (problems.CONFLICTING_CONTENT, problems.ALREADY_PAID, problems.PORTONE_REFUSED),
         "Announce a payment before the browser pays it",
+        {200: "It is announced, here and at PortOne: hand this to the browser SDK."},
     ),
 )
 def initialize(wish: messages.InitializeRequest, _caller: Caller) -> tuple[messages.InitializeAnswer, int]:
@@ -35,6 +36,7 @@ def initialize(wish: messages.InitializeRequest, _caller: Caller) -> tuple[messa
         messages.PaymentAnswer,
         (problems.NOT_INITIALIZED, problems.MISMATCH, problems.PORTONE_REFUSED),
         "Compare a payment with what was initialized",
+        {200: "It is what was initialized. Fulfil the order if `status` is `paid`, and only then."},
     ),
 )
 def verify(wish: messages.VerifyRequest, caller: Caller) -> tuple[messages.PaymentAnswer, int]:
@@ -51,6 +53,7 @@ def verify(wish: messages.VerifyRequest, caller: Caller) -> tuple[messages.Payme
         messages.PaymentAnswer,
         (problems.NOT_INITIALIZED, problems.MISMATCH, problems.PORTONE_REFUSED),
         "Approve a payment of a channel with manual approval",
+        {200: "It is approved, and verified as by `verify`."},
     ),
 )
 def confirm(wish: messages.ConfirmRequest, caller: Caller) -> tuple[messages.PaymentAnswer, int]:
@@ -73,7 +76,10 @@ def confirm(wish: messages.ConfirmRequest, caller: Caller) -> tuple[messages.Pay
             problems.PORTONE_REFUSED,
         ),
         "Give money back",
-        statuses=(200, 202),
+        {
+            200: "The money is on its way back.",
+            202: "It is not over: a person, PortOne or the PG decides. The same key tells how it ended.",
+        },
         is_keyed=True,
     ),
 )

@@ -1,8 +1,9 @@
 """One table of operations: from it come the routes, their checks, and the OpenAPI document."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import wraps
 from typing import Any
 
@@ -18,6 +19,9 @@ from app.api.tokens import Caller, count_request, find_caller
 from app.database import SYSTEM, act_as
 from app.extensions import csrf, db
 
+#: More than any amount has; a number like 1e999999 is not written out.
+_MOST_DIGITS = 20
+
 #: A request is a few hundred bytes.
 MAX_BODY_BYTES = 64 * 1024
 
@@ -30,6 +34,7 @@ COMMON_PROBLEMS = (
     problems.UNSUPPORTED_MEDIA_TYPE,
     problems.INVALID,
     problems.TOO_MANY_REQUESTS,
+    problems.PORTONE_MISCONFIGURED,
     problems.PORTONE_UNAVAILABLE,
 )
 
@@ -44,7 +49,8 @@ class Operation:
     answers: type[BaseModel]
     problems: Sequence[Kind]
     summary: str
-    statuses: Sequence[int] = (200,)
+    #: Each status of success, and what it means.
+    statuses: Mapping[int, str]
     is_keyed: bool = False
 
     @property
@@ -102,7 +108,7 @@ def _read(model: type[BaseModel]) -> BaseModel:
         raise Problem(problems.UNSUPPORTED_MEDIA_TYPE, _("The body is read as application/json only."))
     body = _read_body()
     try:
-        document = json.loads(body.decode(), parse_constant=_refuse_constant)
+        document = json.loads(body.decode(), parse_constant=_refuse_constant, parse_float=_number)
         json.dumps(document, ensure_ascii=False).encode()  # halves of surrogate pairs end here
     except (ValueError, RecursionError):
         raise Problem(problems.MALFORMED, _("The body cannot be read as JSON in UTF-8.")) from None
@@ -124,6 +130,13 @@ def _read_body() -> bytes:
     if body is None or len(body) > MAX_BODY_BYTES:
         raise Problem(problems.TOO_LARGE, _("A request has 64 KiB at most."))
     return body
+
+
+def _number(written: str) -> int | float:
+    """JSON has one kind of number: 12000.0 is the integer 12000, to JSON Schema as to JavaScript."""
+    number = Decimal(written)
+    is_whole = number.adjusted() < _MOST_DIGITS and number == number.to_integral_value()
+    return int(number) if is_whole else float(number)
 
 
 def _refuse_constant(name: str) -> Any:

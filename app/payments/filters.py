@@ -38,7 +38,8 @@ CLOCK_WORDS = {"date": None, "approved": "paid", "requested": "requested", "canc
 FLAGS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "pending_cancellation": lambda on: on.has_pending_cancellation,
     "open_dispute": lambda on: on.has_open_dispute,
-    "mismatched": lambda on: on.is_mismatched,
+    # Once nothing was paid, or all of it went back, there is nothing left to do about it.
+    "mismatched": lambda on: and_(on.is_mismatched, on.status.not_in(("FAILED", "CANCELLED"))),
     "account_refund_failed": lambda on: on.account_refund_status.in_(("FAILED", "PARTIAL_REFUND_FAILED")),
     "account_refund_pending": lambda on: on.account_refund_status == "PENDING",
 }

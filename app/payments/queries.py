@@ -11,6 +11,7 @@ from app import clock
 from app.encryption import vault
 from app.errors import NotFound
 from app.extensions import db
+from app.payments.filters import FLAGS
 from app.payments.models import Payment, SyncRun
 from app.portone.payloads import PaymentSnapshot, UnreadableDocument
 
@@ -93,6 +94,11 @@ def last_synced_at() -> datetime | None:
     walk = select(func.max(SyncRun.finished_at))
     newest = select(Payment.synced_at).order_by(Payment.changed_clock.desc(), Payment.id.desc()).limit(1)
     return max(filter(None, (db.session.scalar(walk), db.session.scalar(newest))), default=None)
+
+
+def count_unsettled(flag: str) -> int:
+    """How many payments something is unsettled about: one of the kinds in FLAGS."""
+    return db.session.scalar(select(func.count()).where(FLAGS[flag](Payment))) or 0
 
 
 def is_overdue(snapshot: PaymentSnapshot) -> bool:

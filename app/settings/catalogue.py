@@ -188,6 +188,15 @@ _ALL = (
         most=24 * 60,
     ),
     Setting(
+        "alert_mismatches",
+        "alerts",
+        Kind.NUMBER,
+        _l("Alert when so many payments are not what the store initialized"),
+        _l("It ends when they were given back or never paid. 0: no such alert."),
+        1,
+        most=10_000,
+    ),
+    Setting(
         "alert_failures",
         "alerts",
         Kind.NUMBER,

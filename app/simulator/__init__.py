@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 
@@ -19,7 +20,7 @@ from app.simulator.state import State
 from app.simulator.window import window
 from app.simulator.wire import IdConverter, Wire
 
-__all__ = ["Simulator", "SimulatorApp", "SimulatorServer", "create_simulator"]
+__all__ = ["Simulator", "SimulatorApp", "SimulatorServer", "create_simulator", "open_simulator"]
 
 
 class SimulatorApp(Flask):
@@ -27,8 +28,18 @@ class SimulatorApp(Flask):
 
     simulator: Simulator
 
+    def serve_for(self, simulator: Simulator) -> None:
+        """Be the double of this simulator's store from now on."""
+        self.simulator = simulator
+        self.extensions["simulator"] = simulator
 
-def create_simulator(
+
+def create_simulator(state_path: str | Path, **settings: Any) -> SimulatorApp:
+    """The double of one store as an application; takes what `open_simulator` takes."""
+    return _assemble(open_simulator(state_path, **settings))
+
+
+def open_simulator(
     state_path: str | Path,
     *,
     api_secret: str,
@@ -40,7 +51,7 @@ def create_simulator(
     settle_minutes: float = 5.0,
     time_scale: float = 1.0,
     send: Sender = post,
-) -> SimulatorApp:
+) -> Simulator:
     """Make the simulator of one store; what it knows is kept in the SQLite file `state_path`.
 
     Webhooks are sent by `outbox.flush()`, or in the background after `outbox.start()`; without a
@@ -61,14 +72,13 @@ def create_simulator(
         time_scale=time_scale,
         send=send,
     )
-    simulator = Simulator(
+    return Simulator(
         state,
         outbox,
         faults,
         api_secret=api_secret,
         settles_after=timedelta(minutes=settle_minutes * time_scale),
     )
-    return _assemble(simulator)
 
 
 def _assemble(simulator: Simulator) -> SimulatorApp:
@@ -78,15 +88,14 @@ def _assemble(simulator: Simulator) -> SimulatorApp:
         static_folder=str(_folder("static") / "simulator"),
         static_url_path="/_simulator/static",
     )
-    application.simulator = simulator
-    application.extensions["simulator"] = simulator
+    application.serve_for(simulator)
     application.url_map.converters["id"] = IdConverter
     application.url_map.merge_slashes = False
     application.register_blueprint(api)
     application.register_blueprint(controls)
     application.register_blueprint(checkout)
     application.register_blueprint(window)
-    application.wsgi_app = Wire(application.wsgi_app, simulator.faults)  # type: ignore[method-assign]
+    application.wsgi_app = Wire(application)  # type: ignore[method-assign]
     return application
 
 

@@ -10,10 +10,10 @@ from urllib.parse import quote, unquote, urlsplit
 
 from werkzeug.routing import BaseConverter
 
-from app.simulator.faults import Faults
-
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from app.simulator import SimulatorApp
 
 #: Set in the environment of a request that is to get no answer: for how many seconds it is held.
 SILENCE = "simulator.silence"
@@ -34,9 +34,9 @@ class IdConverter(BaseConverter):
 class Wire:
     """Wraps the application; works with Werkzeug, waitress and gunicorn."""
 
-    def __init__(self, application: "WSGIApplication", faults: Faults) -> None:
-        self._application = application
-        self._faults = faults
+    def __init__(self, simulator_app: "SimulatorApp") -> None:
+        self._simulator_app = simulator_app
+        self._application: WSGIApplication = simulator_app.wsgi_app
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
@@ -44,6 +44,6 @@ class Wire:
             environ["PATH_INFO"] = raw.partition("?")[0] if raw.startswith("/") else urlsplit(raw).path
         answer = self._application(environ, start_response)
         if SILENCE in environ:
-            self._faults.hold(environ[SILENCE])
+            self._simulator_app.simulator.faults.hold(environ[SILENCE])
             raise ConnectionAbortedError("The simulator was told to stay silent.")
         return answer

@@ -18,6 +18,8 @@ from app.config import Settings
 from app.encryption import vault
 from app.extensions import portone
 from app.payments import snapshots as payments
+from app.payments.expectations import is_expected
+from app.payments.queries import find_payment
 from app.portone.errors import PortOneRefused
 from app.portone.meanings import N_
 from app.portone.payloads import BillingKeyInfo, PaymentSnapshot
@@ -122,7 +124,7 @@ class Skip:
 def subject_of(log: WebhookLog) -> Subject | Skip:
     """What a stored message asks us to read again."""
     event_type = log.webhook_type or ""
-    if _store_of(log) not in {None, _our_store()}:
+    if _store_of(log) not in {None, _our_store()} and not _is_awaited(log):
         return Skip(OTHER_STORE)
     if event_type in PAYMENT_EVENTS:
         return PaymentSubject(log.named_payment_id) if log.named_payment_id else Skip(NO_PAYMENT)
@@ -201,6 +203,12 @@ def _store_of(log: WebhookLog) -> str | None:
     about = body.get("data")
     store_id = about.get("storeId") if isinstance(about, dict) else None
     return store_id if isinstance(store_id, str) else None
+
+
+def _is_awaited(log: WebhookLog) -> bool:
+    """Whether our store announced the payment: that another one has it then, is for a person to know."""
+    payment = find_payment(log.named_payment_id or "")
+    return payment is not None and is_expected(payment)
 
 
 def _our_store() -> str:

@@ -1,5 +1,6 @@
 """The sign-in page: in, out, refused, and what a cookie is worth."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,6 +23,13 @@ def test_the_right_password_leads_to_where_the_person_wanted_to_go(client, admin
     answer = sign_in(client, next="/payments?q=%EA%B9%80")
     assert (answer.status_code, answer.location) == (303, "/payments?q=%EA%B9%80")
     assert client.get("/account").status_code == 200
+
+
+def test_the_form_carries_the_token_that_lets_it_in(client, admin):
+    carried = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', client.get("/login").text)
+    typed = {"email": "admin@example.com", "password": PASSWORD}
+    assert client.post("/login", data=typed).status_code == 400
+    assert client.post("/login", data=typed | {"csrf_token": carried[1]}).status_code == 303
 
 
 @pytest.mark.parametrize("onward", ["//evil.example", "https://evil.example", "/\\evil.example", ""])

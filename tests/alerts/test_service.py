@@ -85,7 +85,7 @@ def test_it_neither_comes_nor_goes_between_half_the_threshold_and_the_threshold(
         update(WebhookLog).where(WebhookLog.webhook_id.like("webhook-0%")).values(status="processed")
     )
     db.session.commit()
-    assert service.watches()[0].name == "failures"
+    assert service.watches()[1].name == "failures"
     look(2)
     assert occasions() == ["began", "ended"]
 

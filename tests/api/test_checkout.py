@@ -68,7 +68,7 @@ def test_a_paid_payment_that_only_portone_knows_cannot_be_announced(shop: Shop, 
         ({"amount": 0}, "amount"),
         ({"amount": -1}, "amount"),
         ({"amount": "12000"}, "amount"),
-        ({"amount": 12_000.0}, "amount"),
+        ({"amount": 12_000.5}, "amount"),
         ({"amount": True}, "amount"),
         ({"amount": 2**63}, "amount"),
         ({"currency": "krw"}, "currency"),
@@ -110,6 +110,31 @@ def test_what_was_paid_as_announced_is_paid(shop: Shop, simulator):
     assert answer["paidAt"].endswith("Z")
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("PAY_PENDING", "pending"),
+        ("FAILED", "failed"),
+        ("CANCELLED", "cancelled"),
+        ("PARTIAL_CANCELLED", "paid"),
+    ],
+)
+def test_where_a_payment_stands_is_told_in_the_words_of_the_document(shop: Shop, simulator, status, told):
+    shop.initialize()
+    simulator.make_payment(payment_id="order1", total=12_000, status=status)
+    answer = shop.ask("verify", {"paymentId": "order1"}).get_json()
+    assert (answer["status"], answer["portoneStatus"]) == (told, status)
+
+
+def test_a_portone_that_does_not_let_us_in_is_no_fault_of_the_store(shop: Shop, simulator, app):
+    shop.initialize()
+    app.extensions["portone"] = PortOneClient(
+        api_secret="over", store_id=STORE_ID, base=app.extensions["portone"]._transport._base
+    )
+    answer = shop.ask("verify", {"paymentId": "order1"})
+    assert (answer.status_code, problem_of(answer)) == (502, "portone-misconfigured")
+
+
 def test_before_anybody_pays_it_is_pending(shop: Shop, simulator):
     shop.initialize()
     answer = shop.ask("verify", {"paymentId": "order1"}).get_json()
@@ -137,6 +162,14 @@ TAMPERED = [
     ({"currency": "JPY"}, "currency"),
     ({"channel_type": "TEST"}, "channelType"),
 ]
+
+
+def test_a_mismatch_that_is_asked_for_again_is_in_the_trail_once(shop: Shop, simulator):
+    shop.initialize()
+    simulator.make_payment(payment_id="order1", total=100)
+    assert [shop.ask("verify", {"paymentId": "order1"}).status_code for _ in range(3)] == [409] * 3
+    actions = [entry.action for entry in list_entries_of("payment", "order1")]
+    assert actions == ["payment.verify_refused", "payment.mismatched"]
 
 
 @pytest.mark.parametrize(("made", "field"), TAMPERED)
@@ -187,5 +220,5 @@ def test_a_wrong_payment_token_is_portones_no(shop: Shop, simulator):
     shop.initialize()
     simulator.make_payment(payment_id="order1", total=12_000, status="READY", payment_token="token-1")
     answer = shop.ask("confirm", {"paymentId": "order1", "paymentToken": "guessed"})
-    assert (answer.status_code, problem_of(answer)) == (502, "portone-refused")
+    assert (answer.status_code, problem_of(answer)) == (409, "portone-refused")
     assert answer.get_json()["portoneType"] == "INVALID_PAYMENT_TOKEN"

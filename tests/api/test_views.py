@@ -1,13 +1,19 @@
 """The pages about the API, and that the document tells of every operation there is."""
 
+import html
+import re
+
 import jsonschema
 import pytest
 
 from app.api.document import openapi_document
 from app.api.models import ApiToken
-from app.api.operations import OPERATIONS
+from app.api.operations import COMMON_PROBLEMS, OPERATIONS
 from app.extensions import db
 from tests.api.conftest import Shop
+from tests.test_routes import SERVED_BY_FLASK
+
+CELL = re.compile(r"<t[dh][^>]*>(.*?)</t[dh]>", re.DOTALL)
 
 
 @pytest.fixture
@@ -69,7 +75,46 @@ def test_the_page_to_try_it_comes_from_here_alone(client):
     assert client.get("/assets/swagger/swagger-ui.js").status_code == 404
 
 
-def test_the_addresses_of_the_dashboard_are_told(signed_in):
-    page = signed_in.get("/admin-docs").text
-    assert "/payments/&lt;payment_id:payment_id&gt;" in page
-    assert "refund:create" in page
+def test_the_addresses_of_the_dashboard_are_told_as_they_are(app, signed_in):
+    page = signed_in.get("/admin-docs", headers={"Accept-Language": "en"}).text
+    rows = [
+        tuple(html.unescape(re.sub(r"<[^>]+>", "", cell)).strip() for cell in CELL.findall(row))
+        for row in page.partition("<tbody>")[2].split("</tr>")
+        if CELL.search(row)
+    ]
+    served = [rule for rule in app.url_map.iter_rules() if rule.endpoint not in SERVED_BY_FLASK]
+    wanted = {
+        (", ".join(sorted(rule.methods - {"HEAD", "OPTIONS"})), rule.rule, guard_of(app, rule))
+        for rule in served
+    }
+    assert {row[:3] for row in rows} == wanted
+    assert len(rows) == len(served)
+    assert all(about for *_, about in rows)
+
+
+def guard_of(app, rule):
+    view = app.view_functions[rule.endpoint]
+    return str(getattr(view, "permission", None) or getattr(view, "scope", None) or "Public")
+
+
+def test_no_browser_of_another_site_may_use_the_api(client):
+    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+    for answer in (
+        client.options("/api/portone/verify", headers=asked),
+        client.post("/api/portone/verify", json={}, headers=asked),
+        client.get("/api/openapi.json", headers=asked),
+    ):
+        assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
+
+
+def test_each_problem_is_told_by_its_type_with_what_to_do(app):
+    document = openapi_document()
+    for described in OPERATIONS:
+        responses = document["paths"][described.path]["post"]["responses"]
+        for kind in (*COMMON_PROBLEMS, *described.problems):
+            content = responses[str(kind.status)]["content"]["application/problem+json"]
+            assert kind.type in content["schema"]["allOf"][1]["properties"]["type"]["enum"]
+            assert content["examples"][kind.name]["value"]["detail"] == kind.advice
+            assert f"`{kind.type}`" in document["info"]["description"]
+    assert "Retry-After" in responses["429"]["headers"]
+    assert "WWW-Authenticate" in responses["401"]["headers"]

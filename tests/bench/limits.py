@@ -1,9 +1,12 @@
 """What no design can exceed here: a route of bare Flask, one that verifies, one that verifies and inserts.
 
+And one that keeps whatever JSON it gets, for the API.
+
 DATABASE_URL=sqlite:////tmp/limits.sqlite3 gunicorn tests.bench.limits:app
 """
 
 import os
+import uuid
 
 from flask import Flask, request
 from sqlalchemy import JSON, Column, MetaData, Table, Text, create_engine, insert
@@ -37,3 +40,11 @@ def inserted() -> tuple[str, int]:
     with engine.begin() as connection:
         connection.execute(insert(inbox), {"webhook_id": event.webhook_id, "request_body": event.body})
     return "", 200
+
+
+@app.post("/kept")
+def kept() -> dict[str, str]:
+    row = {"webhook_id": uuid.uuid4().hex, "request_body": request.get_json()}
+    with engine.begin() as connection:
+        connection.execute(insert(inbox), row)
+    return {"id": row["webhook_id"]}

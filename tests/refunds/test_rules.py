@@ -10,7 +10,10 @@ from app import clock
 from app.payments.models import Payment
 from app.refunds import rules
 from app.refunds.rulebook import BLOCK, RULES
+from tests.conftest import on_one_database
 from tests.payments.documents import cancellation, card, stored
+
+pytestmark = on_one_database
 
 NOON = datetime(2026, 3, 29, 3, 0, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from flask import Flask
 
 from app.accounts.models import User
 from app.refunds.service import request_refund
-from tests.conftest import Browser
+from tests.conftest import Browser, on_one_database
 from tests.factories import make_payment, make_wish
 
 ACCOUNT_FIELDS = {
@@ -99,6 +99,7 @@ def test_an_intent_of_another_payment_is_refused(signed_in: Browser, simulator: 
     assert len(simulator.calls("cancel")) == 1
 
 
+@on_one_database
 @pytest.mark.parametrize("confirmed", ["0", "2", "false"])
 def test_nothing_but_1_confirms(signed_in: Browser, simulator: Any, confirmed: str) -> None:
     payment = make_payment(simulator, total=50_000)
@@ -126,6 +127,7 @@ def test_a_balance_that_moved_keeps_the_form(signed_in: Browser, simulator: Any,
     assert simulator.calls("cancel") == []
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
@@ -155,6 +157,7 @@ def test_an_amount_that_cannot_be_is_told_in_a_sentence(
     assert simulator.calls("cancel") == []
 
 
+@on_one_database
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -183,6 +186,7 @@ def test_a_refund_account_that_cannot_be_is_refused(
     assert simulator.calls("cancel") == []
 
 
+@on_one_database
 @pytest.mark.parametrize(
     "damage",
     [
@@ -209,6 +213,7 @@ def test_a_damaged_form_is_refused_and_nothing_happens(
     assert simulator.calls("cancel") == []
 
 
+@on_one_database
 @pytest.mark.parametrize("status", ["READY", "FAILED", "VIRTUAL_ACCOUNT_ISSUED", "CANCELLED", "PAY_PENDING"])
 def test_what_cannot_be_refunded_gets_a_reason_and_no_form(
     signed_in: Browser, simulator: Any, status: str
@@ -221,6 +226,7 @@ def test_what_cannot_be_refunded_gets_a_reason_and_no_form(
     assert "환불할 수 없습니다" in page.text
 
 
+@on_one_database
 @pytest.mark.parametrize("payment_id", ["a b", "주문/2026/1", "🎁-1", "100%", "a?b#c", "x/refunds/new"])
 def test_ids_of_any_shape_can_be_refunded(signed_in: Browser, simulator: Any, payment_id: str) -> None:
     make_payment(simulator, payment_id=payment_id)

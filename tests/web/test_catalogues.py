@@ -16,12 +16,18 @@ def korean() -> Catalog:
     return read_catalogue(CHECKOUT)
 
 
+@pytest.fixture(scope="module")
+def used() -> Catalog:
+    """Reading all code and templates takes seconds."""
+    return extract_messages(CHECKOUT)
+
+
 def texts(of: object) -> tuple[str, ...]:
     return tuple(of) if isinstance(of, tuple | list) else (str(of),)
 
 
-def test_every_message_of_code_and_templates_is_in_the_korean_catalogue(korean: Catalog):
-    wanted = [message.id for message in extract_messages(CHECKOUT) if message.id]
+def test_every_message_of_code_and_templates_is_in_the_korean_catalogue(korean: Catalog, used: Catalog):
+    wanted = [message.id for message in used if message.id]
     assert [message for message in wanted if message not in korean] == []
 
 
@@ -29,8 +35,7 @@ def test_no_message_lacks_its_korean(korean: Catalog):
     assert missing_korean(korean) == []
 
 
-def test_the_catalogue_holds_no_message_that_the_code_has_lost(korean: Catalog):
-    used = extract_messages(CHECKOUT)
+def test_the_catalogue_holds_no_message_that_the_code_has_lost(korean: Catalog, used: Catalog):
     assert [message.id for message in korean if message.id and message.id not in used] == []
 
 
