@@ -56,7 +56,8 @@ def test_an_instance_folder_that_cannot_be_written_stops_nothing(small_app: Flas
 
 def test_templates_speak_the_language_that_holds_at_the_moment(plain_app: Flask):
     template = plain_app.jinja_env.from_string(
-        '{{ _("Payments") }} {{ _("%(count)s payments", count="<3>") }}{{ ngettext("%(num)d", "%(num)d", 5) }}'
+        '{{ _("Payments") }} {{ _("%(count)s payments", count="<3>") }}'
+        '{{ ngettext("%(num)d", "%(num)d", 5) }}'
     )
     with plain_app.test_request_context(headers={"Accept-Language": "en"}):
         assert template.render() == "Payments &lt;3&gt; payments5"
