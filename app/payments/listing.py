@@ -16,7 +16,8 @@ from app.payments.filters import CLOCKS, PaymentFilters
 from app.payments.models import Payment, PaymentSearch
 from app.payments.search import CLOCK_LETTERS, time_token
 from app.payments.text_query import TextQuery
-from app.web.pagination import PAGE_SIZE, Page, Position, capped_count, list_rows, page_of
+from app.web.brief_cache import BriefCache
+from app.web.pagination import COUNT_CAP, PAGE_SIZE, Page, Position, capped_count, list_rows, page_of
 
 __all__ = [
     "PaymentFilters",
@@ -76,6 +77,9 @@ LONGEST_SEARCH = 2.0
 
 #: No count of what a page was found of runs longer.
 LONGEST_COUNT = 0.5
+
+#: What found more than is counted will do so for a while; smaller numbers are counted each time.
+_many: BriefCache[int] = BriefCache(seconds=60)
 
 #: How many payments, the newest, are looked through for a text of one or two letters, which no index knows.
 LOOKED_THROUGH = 20_000
@@ -156,11 +160,17 @@ def _count(filters: PaymentFilters, first: Page[Any]) -> int | None:
     """
     if first.next_cursor is None:
         return len(first.rows)
+    key = db.engine.url, filters
+    if _many.find(key):
+        return COUNT_CAP + 1
     try:
         with no_longer_than(LONGEST_COUNT):
-            return capped_count(select(Payment.id).where(*filters.conditions(Payment)))
+            total = capped_count(select(Payment.id).where(*filters.conditions(Payment)))
     except TookTooLong:
         return None
+    if total > COUNT_CAP:
+        _many.keep(key, total)
+    return total
 
 
 def _by_time(filters: PaymentFilters, at: Position) -> Page[Any]:

@@ -13,6 +13,7 @@ from flask_babel import gettext as _
 from flask_wtf.csrf import generate_csrf
 from jinja2 import pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup, escape
 
 from app import clock
 from app.money import Money, decimals
@@ -55,6 +56,14 @@ def relative_time(moment: datetime | None) -> str:
     is_more_than = abs(seconds) / _MORE_THAN_ONE
     unit = next((unit for unit in ("day", "hour") if is_more_than >= _SECONDS[unit]), "minute")
     return _age_in_words(round(seconds / _SECONDS[unit]), unit, page_language())
+
+
+def moment(value: datetime | None, *, relative: bool = True) -> Markup:
+    """A moment in Asia/Seoul, machine-readable in UTC, with its age beside it; a list has fifty and more."""
+    if value is None:
+        return Markup('<span class="faint">–</span>')
+    age = f' <span class="age">{escape(relative_time(value))}</span>' if relative else ""
+    return Markup(f'<time datetime="{value.isoformat()}">{local_time(value)}</time>{age}')  # noqa: S704
 
 
 @lru_cache(maxsize=1024)
@@ -160,6 +169,7 @@ def init_app(app: Flask) -> None:
         money,
         decimals,
         local_time,
+        moment,
         relative_time,
         mask_ending,
         in_groups,

@@ -10,7 +10,7 @@ from typing import Any
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask import Flask, g, has_request_context, request
-from flask_babel import Domain, get_locale, get_translations
+from flask_babel import Domain, get_locale
 from flask_login import current_user
 from markupsafe import Markup, escape
 from sqlalchemy.exc import SQLAlchemyError
@@ -73,21 +73,22 @@ class Sentences:
     They are markup, and what is put into them is escaped, as Jinja's own gettext does it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, catalogues: Catalogues) -> None:
+        self._catalogues = catalogues
         self._plain: dict[tuple[str, str], Markup] = {}
 
     def gettext(self, message: str, **variables: Any) -> Markup:
         """A sentence in the language of the page."""
         if variables:
-            return _filled(get_translations().ugettext(message), variables)
+            return _filled(self._catalogues.get_translations().ugettext(message), variables)
         key = page_language(), message
         if key not in self._plain:
-            self._plain[key] = _filled(get_translations().ugettext(message), {})
+            self._plain[key] = _filled(self._catalogues.get_translations().ugettext(message), {})
         return self._plain[key]
 
     def ngettext(self, singular: str, plural: str, num: int, **variables: Any) -> Markup:
         """A sentence that counts."""
-        found = get_translations().ungettext(singular, plural, num)
+        found = self._catalogues.get_translations().ungettext(singular, plural, num)
         return _filled(found, {"num": num, **variables})
 
 
@@ -100,8 +101,8 @@ def _filled(sentence: str, variables: Mapping[str, Any]) -> Markup:
 
 def speed_up_gettext(app: Flask) -> None:
     """Have messages and templates translated by what remembers: a list has hundreds of words."""
-    babel.domain_instance = Catalogues()
-    sentences = Sentences()
+    babel.domain_instance = catalogues = Catalogues()
+    sentences = Sentences(catalogues)
     app.jinja_env.globals.update(_=sentences.gettext, gettext=sentences.gettext, ngettext=sentences.ngettext)
 
 

@@ -39,7 +39,7 @@ from tests.factories import PASSWORD
 
 PORTS = {"portico": 8771, "bare": 8772, "flask_admin": 8773}
 
-#: Milliseconds after which a server is asked no more in a scenario: Flask-Admin may take ten seconds each time.
+#: Milliseconds after which a server is asked no more in a scenario: Flask-Admin may take ten seconds a time.
 PATIENCE = 15_000.0
 
 #: At most so many times a bare page and so many milliseconds; at least so many times ahead of Flask-Admin.
@@ -242,7 +242,8 @@ def _compare(chosen: list[Scenario], environment: dict[str, str], wanted: argpar
         print(f"{dialect}, load {os.getloadavg()[0]:.1f} at the start\n{_HEAD}")
         for scenario in chosen:
             _report(scenario, askers, wanted.rounds, is_postgresql=dialect.startswith("postgresql"))
-        _report_rest(askers["portico"], wanted.rounds)
+        if not wanted.only:
+            _report_rest(askers["portico"], wanted.rounds)
         print(f"load {os.getloadavg()[0]:.1f} at the end")
     finally:
         for asker in askers.values():
