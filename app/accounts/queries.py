@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import ColumnElement, and_, bindparam, select
 
 from app import clock
 from app.access.permissions import Role
@@ -34,12 +35,9 @@ def find_user_by_email(email: str) -> User | None:
 
 def find_live_sign_in(token_hash: str) -> tuple[SignIn, User] | None:
     """A session that has not ended, and its user if they may still sign in."""
-    found = db.session.execute(
-        select(SignIn, User)
-        .join(User, SignIn.user_id == User.id)
-        .where(SignIn.token_hash == token_hash, _is_live(clock.now()))
-        .where(User.is_active, User.role.in_(SIGN_IN_ROLES))
-    ).first()
+    moment = clock.now()
+    sought = {"token_hash": token_hash, "moment": moment, "idle_since": moment - IDLE}
+    found = db.session.execute(_LIVE_SIGN_IN, sought).first()
     return (found[0], found[1]) if found else None
 
 
@@ -47,7 +45,7 @@ def list_live_sign_ins(user_id: UUID) -> Sequence[SignIn]:
     """The sessions a person is signed in with, the one used last first."""
     return db.session.scalars(
         select(SignIn)
-        .where(SignIn.user_id == user_id, _is_live(clock.now()))
+        .where(SignIn.user_id == user_id, _is_live(clock.now(), clock.now() - IDLE))
         .order_by(SignIn.last_seen_at.desc(), SignIn.id.desc())
     ).all()
 
@@ -70,5 +68,15 @@ def find_end_of_throttle(email: str) -> datetime | None:
     return ends_at if newest - oldest < THROTTLED_FOR and clock.now() < ends_at else None
 
 
-def _is_live(moment: datetime) -> ColumnElement[bool]:
-    return and_(SignIn.ended_at.is_(None), SignIn.expires_at > moment, SignIn.last_seen_at > moment - IDLE)
+def _is_live(moment: Any, idle_since: Any) -> ColumnElement[bool]:
+    return and_(SignIn.ended_at.is_(None), SignIn.expires_at > moment, SignIn.last_seen_at > idle_since)
+
+
+#: Made once: every request begins with it.
+_LIVE_SIGN_IN = (
+    select(SignIn, User)
+    .join(User, SignIn.user_id == User.id)
+    .where(SignIn.token_hash == bindparam("token_hash"))
+    .where(_is_live(bindparam("moment"), bindparam("idle_since")))
+    .where(User.is_active, User.role.in_(SIGN_IN_ROLES))
+)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import wtforms
@@ -215,7 +216,12 @@ class PaymentFilterForm(PeriodForm):
 
     def address(self, **changes: Any) -> dict[str, Any]:
         """The address of these filters with some changed, each in its field; None takes one out."""
-        told: dict[str, Any] = {
+        return {name: value for name, value in (self._told | changes).items() if value}
+
+    @cached_property
+    def _told(self) -> dict[str, Any]:
+        """What each field says, read or settled; a page leads to some twenty variations of it."""
+        return {
             "q": self.q.data,
             "status": self.status.data,
             "method": self.method.data,
@@ -231,7 +237,6 @@ class PaymentFilterForm(PeriodForm):
             "billing_key": self.billing_key.data,
             "column": self.column.data,
         }
-        return {name: value for name, value in (told | changes).items() if value}
 
     def _show(self, settled: Settled) -> None:
         """Let the fields show what the query says, and the search box what no field can say."""

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from flask import url_for
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, literal, or_, select, union_all
 
 from app.access.guards import can
 from app.access.permissions import Permission
@@ -94,7 +94,7 @@ def payment_destination(payment_id: str, order_name: str | None, why: Any, **mor
 
 
 def _all_finders() -> Iterator[Finder]:
-    yield from (_by_own_id, _by_cancellation, _by_number)
+    yield from (_by_id, _by_number)
     yield from _finders
 
 
@@ -122,20 +122,23 @@ def _names_in_address(address: str) -> Iterator[str]:
         yield unquote(segment).removeprefix("=") if segment in {"=.", "=.."} else unquote(segment)
 
 
-def _by_own_id(name: str) -> Iterator[Destination]:
-    for column, why in (
-        (Payment.payment_id, _("Payment ID")),
-        (Payment.transaction_id, _("Transaction ID")),
-        (Payment.pg_tx_id, _("PG transaction ID")),
-    ):
-        yield from _payments(select(Payment.payment_id, Payment.order_name).where(column == name), why)
+def _by_id(name: str) -> Iterator[Destination]:
+    """The payment with an id of PortOne's or the PG's, asked for at once: every search begins here.
 
-
-def _by_cancellation(name: str) -> Iterator[Destination]:
-    """A cancellation stands on its payment's page; one that is a refund of ours has a page of its own."""
-    statement = select(Payment.payment_id, Payment.order_name).join(Payment.cancellations)
-    found = statement.where(Cancellation.cancellation_id == name)
-    yield from _payments(found, _("Cancellation ID"), is_general=True)
+    A cancellation stands on its payment's page; one that is a refund of ours has a page of its own.
+    """
+    if not can(Permission.PAYMENT_READ):
+        return
+    cancelled = Payment.id.in_(select(Cancellation.payment_id).where(Cancellation.cancellation_id == name))
+    whys = (
+        (_("Payment ID"), Payment.payment_id == name),
+        (_("Transaction ID"), Payment.transaction_id == name),
+        (_("PG transaction ID"), Payment.pg_tx_id == name),
+        (_("Cancellation ID"), cancelled),
+    )
+    found = (select(literal(why), Payment.payment_id, Payment.order_name).where(is_it) for why, is_it in whys)
+    for why, payment_id, order_name in db.session.execute(union_all(*found).limit(len(whys) * MOST)):
+        yield payment_destination(payment_id, order_name, why, is_general=why == _("Cancellation ID"))
 
 
 def _by_number(name: str) -> Iterator[Destination]:
@@ -160,9 +163,3 @@ def _by_number(name: str) -> Iterator[Destination]:
             yield payment_destination(row.payment_id, row.order_name, _("Approval or account number"))
         elif len(found) == 1 and "customer_phone_digits" in fields:
             yield payment_destination(row.payment_id, row.order_name, _("Phone"), is_general=True)
-
-
-def _payments(statement: Any, why: str, **more: Any) -> Iterator[Destination]:
-    if can(Permission.PAYMENT_READ):
-        for row in db.session.execute(statement.limit(MOST)):
-            yield payment_destination(row.payment_id, row.order_name, why, **more)

@@ -10,13 +10,14 @@ from uuid import UUID
 
 from sqlalchemy import CTE, ColumnElement, Select, func, select
 
-from app.database import no_longer_than
+from app.database import TookTooLong, no_longer_than
 from app.extensions import db
 from app.payments.filters import CLOCKS, PaymentFilters
 from app.payments.models import Payment, PaymentSearch
 from app.payments.search import CLOCK_LETTERS, time_token
 from app.payments.text_query import TextQuery
-from app.web.pagination import PAGE_SIZE, Page, Position, capped_count, list_rows, page_of
+from app.web.brief_cache import BriefCache
+from app.web.pagination import COUNT_CAP, PAGE_SIZE, Page, Position, capped_count, list_rows, page_of
 
 __all__ = [
     "PaymentFilters",
@@ -74,6 +75,12 @@ _NARROWING = (
 #: No search runs longer: a person narrows it sooner than they wait.
 LONGEST_SEARCH = 2.0
 
+#: No count of what a page was found of runs longer.
+LONGEST_COUNT = 0.5
+
+#: What found more than is counted will do so for a while; smaller numbers are counted each time.
+_many: BriefCache[int] = BriefCache(seconds=60)
+
 #: How many payments, the newest, are looked through for a text of one or two letters, which no index knows.
 LOOKED_THROUGH = 20_000
 
@@ -102,8 +109,12 @@ def list_payments(filters: PaymentFilters, *, after: str | None, before: str | N
     with no_longer_than(LONGEST_SEARCH):
         page, total = _find_page(filters, at)
         if before and len(page.rows) < PAGE_SIZE:  # the start is near: a whole page from there
-            page, total = _find_page(filters, Position())
-        return PaymentList(page, total, _fields_found(page.rows, filters.text), _is_partial(filters.text))
+            at = Position()
+            page, total = _find_page(filters, at)
+        found_in = _fields_found(page.rows, filters.text)
+    if at.is_start and filters.text.is_blank:
+        total = _count(filters, page)
+    return PaymentList(page, total, found_in, _is_partial(filters.text))
 
 
 def count_without_period(filters: PaymentFilters) -> int:
@@ -132,9 +143,7 @@ def _is_partial(text: TextQuery) -> bool:
 def _find_page(filters: PaymentFilters, at: Position) -> tuple[Page[Any], int | None]:
     text = filters.text
     if text.is_blank:
-        conditions = filters.conditions(Payment)
-        total = capped_count(select(Payment.id).where(*conditions)) if at.is_start else None
-        return _page(_rows().where(*conditions), filters, Payment, at), total
+        return _page(_rows().where(*filters.conditions(Payment)), filters, Payment, at), None
     if text.candidates is not None and len(text.candidates) < FEW:
         return _collect(filters, at, PaymentSearch.id.in_(text.candidates))
     if not text.is_indexed:
@@ -144,38 +153,64 @@ def _find_page(filters: PaymentFilters, at: Position) -> tuple[Page[Any], int | 
     return page, _count_confirmed(filters) if at.is_start else None
 
 
+def _count(filters: PaymentFilters, first: Page[Any]) -> int | None:
+    """How many there are, known from a first page that is the only one; None where counting takes long.
+
+    The page is found already, and nobody waits for a number.
+    """
+    if first.next_cursor is None:
+        return len(first.rows)
+    key = db.engine.url, filters
+    if _many.find(key):
+        return COUNT_CAP + 1
+    try:
+        with no_longer_than(LONGEST_COUNT):
+            total = capped_count(select(Payment.id).where(*filters.conditions(Payment)))
+    except TookTooLong:
+        return None
+    if total > COUNT_CAP:
+        _many.keep(key, total)
+    return total
+
+
 def _by_time(filters: PaymentFilters, at: Position) -> Page[Any]:
     """A page of what many payments hold, met by years, months and days until the page is full.
 
     A year or month in which nothing holds it costs one look at the index.
     """
     found: list[Any] = []
-    for stretch in _stretches(filters, at):
-        found += _rows_within(filters, at, stretch, PAGE_SIZE + 1 - len(found))
+    for stretch, candidates in _stretches(filters, at):
+        found += _rows_within(filters, at, stretch, candidates, PAGE_SIZE + 1 - len(found))
         if len(found) > PAGE_SIZE:
             break
     return page_of(found, at, size=PAGE_SIZE, scalars=False)
 
 
-def _stretches(filters: PaymentFilters, at: Position) -> Iterator[tuple[int, ...]]:
-    """The months that hold few matches and the days of those that hold many, in the order they are met."""
+def _stretches(filters: PaymentFilters, at: Position) -> Iterator[tuple[tuple[int, ...], list[int] | None]]:
+    """The months that hold few matches and the days of those that hold many, in the order they are met.
+
+    Each with its candidates, or None where they are many.
+    """
     text, clock = filters.text, CLOCKS[filters.clock]
     few = FEW if filters.is_text_only else None  # what else narrows the list needs more to choose from
     for year, months in groupby(_months(filters, at), lambda month: month[0]):
         if not text.has_candidates_with(time_token(clock, year)):
             continue
         for month in months:
-            if text.candidates_with(time_token(clock, *month), few) is not None:
-                yield month
+            candidates = text.candidates_with(time_token(clock, *month), few)
+            if candidates is not None:
+                yield month, candidates
                 continue
             days = range(1, monthrange(*month)[1] + 1)
-            yield from ((*month, day) for day in (days if at.before else reversed(days)))
+            for day in days if at.before else reversed(days):
+                yield (*month, day), text.candidates_with(time_token(clock, *month, day))
 
 
 def _months(filters: PaymentFilters, at: Position) -> Sequence[tuple[int, int]]:
     """The months (UTC) that the list may hold, in the order they are met."""
     moment = _clock_of(filters)
-    first, last = (db.session.scalar(select(end(moment))) for end in (func.min, func.max))
+    ends = (select(end(moment)).scalar_subquery() for end in (func.min, func.max))
+    first, last = db.session.execute(select(*ends)).one()
     if first is None:
         return ()
     since, until = (None, None) if filters.clock == "cancelled" else (filters.since, filters.until)
@@ -185,9 +220,10 @@ def _months(filters: PaymentFilters, at: Position) -> Sequence[tuple[int, int]]:
     return [(number // 12, number % 12 + 1) for number in (numbers if at.before else reversed(numbers))]
 
 
-def _rows_within(filters: PaymentFilters, at: Position, stretch: tuple[int, ...], size: int) -> Sequence[Any]:
+def _rows_within(
+    filters: PaymentFilters, at: Position, stretch: tuple[int, ...], candidates: list[int] | None, size: int
+) -> Sequence[Any]:
     """The matches of a month or a day: all of them first, or where they are many by walking."""
-    candidates = filters.text.candidates_with(time_token(CLOCKS[filters.clock], *stretch))
     if candidates is not None:
         return _collect_rows(filters, at, PaymentSearch.id.in_(candidates), size) if candidates else ()
     year, month, *day = stretch
@@ -203,8 +239,9 @@ def _count_confirmed(filters: PaymentFilters) -> int | None:
     text = filters.text
     if text.candidates is None or not filters.is_text_only:
         return None
-    confirmed = select(PaymentSearch.id).where(PaymentSearch.id.in_(text.candidates), *text.confirms())
-    return capped_count(confirmed)
+    if text.is_a_token:
+        return len(text.candidates)
+    return capped_count(select(PaymentSearch.id).where(text.has_tokens(), *text.confirms()))
 
 
 def _rows() -> Select[Any]:

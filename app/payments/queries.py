@@ -91,9 +91,10 @@ def known_hash_of(billing_key: str) -> str:
 
 def last_synced_at() -> datetime | None:
     """When PortOne was last read: by a walk through everything, or for the payment that changed last."""
-    walk = select(func.max(SyncRun.finished_at))
+    walk = select(func.max(SyncRun.finished_at)).scalar_subquery()
     newest = select(Payment.synced_at).order_by(Payment.changed_clock.desc(), Payment.id.desc()).limit(1)
-    return max(filter(None, (db.session.scalar(walk), db.session.scalar(newest))), default=None)
+    found = db.session.execute(select(walk, newest.scalar_subquery())).one()
+    return max(filter(None, found), default=None)
 
 
 def count_unsettled(flag: str) -> int:

@@ -119,6 +119,14 @@ class TextQuery:
         """Whether the index narrows the search."""
         return bool(self.tokens or self.choices)
 
+    @property
+    def is_a_token(self) -> bool:
+        """Whether it is one word that the index holds as it is, so that every candidate is a match."""
+        if len(self.words) != 1 or self.without or self.bound:
+            return False
+        word = self.words[0]
+        return bool(RUNS.fullmatch(word)) and self.tokens == (word if word.isascii() else encoded(word),)
+
     def confirms(self) -> list[ColumnElement[bool]]:
         """Conditions that hold for the text of a match; a number typed with hyphens may stand without."""
         return [

@@ -45,15 +45,6 @@ def default_ids(person: User) -> set[UUID]:
     return set(db.session.scalars(chosen))
 
 
-def find_default(person: User, list_name: str) -> SavedView | None:
-    """The view that a person's list opens with; one that is shared no more is none."""
-    return db.session.scalar(
-        select(SavedView)
-        .join(DefaultView, DefaultView.view_id == SavedView.id)
-        .where(DefaultView.user_id == person.id, DefaultView.list_name == list_name, _is_visible_to(person))
-    )
-
-
 def _order_for(person: User) -> tuple[ColumnElement[Any], ...]:
     is_foreign = case((SavedView.owner_id == person.id, 0), else_=1)
     return is_foreign, SavedView.name.expression, SavedView.id.expression

@@ -1,10 +1,11 @@
 """Saved views: their page, and how a list shows and opens with them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Flask, abort, redirect, request, url_for
+from flask import Blueprint, Flask, abort, g, redirect, request, url_for
 from flask_login import current_user
 
 from app.access.guards import can, require, wanted_listing
@@ -110,7 +111,7 @@ def chips_of(listing: Listing) -> list[Chip]:
     here = query_of(request.args)
     return [
         Chip(view.name, _address_of(view), view.is_shared, view.query == here, is_default)
-        for view, is_default in queries.list_views_of(listing.name, current_user)
+        for view, is_default in _views_of(listing)
     ]
 
 
@@ -120,8 +121,16 @@ def open_with_default() -> Any:
     is_bare = listing is not None and request.method == "GET" and not request.args and not is_htmx()
     if listing is None or not is_bare or not can(Permission.VIEW_SAVE) or not can(listing.permission):
         return None
-    view = queries.find_default(current_user, listing.name)
-    return redirect(_address_of(view)) if view is not None and view.query else None
+    default = next((view for view, is_default in _views_of(listing) if is_default), None)
+    return redirect(_address_of(default)) if default is not None and default.query else None
+
+
+def _views_of(listing: Listing) -> Sequence[tuple[SavedView, bool]]:
+    """The views of a list for the person signed in, read once for what shows them and what opens with one."""
+    if g.get("views_of", (None, ()))[0] != listing.name:
+        g.views_of = listing.name, queries.list_views_of(listing.name, current_user)
+    views: Sequence[tuple[SavedView, bool]] = g.views_of[1]
+    return views
 
 
 def init_app(app: Flask) -> None:

@@ -33,12 +33,20 @@ class BriefCache(Generic[Value]):
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Dated[Value]:
         """The value of a key; two who ask at once may both make it, and nobody waits for the other."""
+        return self.find(key) or self.keep(key, make())
+
+    def find(self, key: Hashable) -> Dated[Value] | None:
+        """The value that is kept for a key."""
         with self._lock:
             known = self._values.get(key)
-            if known is not None and clock.now() - known.at < self._kept_for:
-                self._values.move_to_end(key)
-                return known
-        made = Dated(make(), clock.now())
+            if known is None or clock.now() - known.at >= self._kept_for:
+                return None
+            self._values.move_to_end(key)
+            return known
+
+    def keep(self, key: Hashable, value: Value) -> Dated[Value]:
+        """Keep a value, which is right now."""
+        made = Dated(value, clock.now())
         with self._lock:
             self._values[key] = made
             self._values.move_to_end(key)

@@ -1,18 +1,19 @@
 """Jinja filters and globals: how money, time and codes are written."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import urlencode
 
 from babel.dates import format_timedelta
-from flask import Flask, current_app, request
+from flask import Flask, current_app, request, url_for
 from flask_babel import gettext as _
 from flask_wtf.csrf import generate_csrf
 from jinja2 import pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup, escape
 
 from app import clock
 from app.money import Money, decimals
@@ -32,12 +33,17 @@ _MORE_THAN_ONE = 1.2
 
 def money(amount: int | None, currency: str) -> str:
     """An amount in minor units, as people of the page's language write it."""
-    return _NOTHING if amount is None else Money(amount, currency).format(page_language())
+    return _NOTHING if amount is None else _money_in(page_language(), amount, currency)
+
+
+@lru_cache(maxsize=4096)
+def _money_in(language: str, amount: int, currency: str) -> str:
+    return Money(amount, currency).format(language)
 
 
 def local_time(moment: datetime | None) -> str:
     """A moment in Asia/Seoul: `2026-03-29 20:22:08`."""
-    return _NOTHING if moment is None else f"{moment.astimezone(clock.SEOUL):%Y-%m-%d %H:%M:%S}"
+    return _NOTHING if moment is None else moment.astimezone(clock.SEOUL).isoformat(" ", "seconds")[:-6]
 
 
 def relative_time(moment: datetime | None) -> str:
@@ -52,6 +58,14 @@ def relative_time(moment: datetime | None) -> str:
     return _age_in_words(round(seconds / _SECONDS[unit]), unit, page_language())
 
 
+def moment(value: datetime | None, *, relative: bool = True) -> Markup:
+    """A moment in Asia/Seoul, machine-readable in UTC, with its age beside it; a list has fifty and more."""
+    if value is None:
+        return Markup('<span class="faint">–</span>')
+    age = f' <span class="age">{escape(relative_time(value))}</span>' if relative else ""
+    return Markup(f'<time datetime="{value.isoformat()}">{local_time(value)}</time>{age}')  # noqa: S704
+
+
 @lru_cache(maxsize=1024)
 def _age_in_words(count: int, unit: Literal["day", "hour", "minute"], language: str) -> str:
     age = timedelta(seconds=count * _SECONDS[unit])
@@ -63,6 +77,23 @@ def _age_in_words(count: int, unit: Literal["day", "hour", "minute"], language: 
 def label(code: str | None, kind: str) -> str:
     """The words for a code, such as 결제완료 for PAID; the code itself where it is not known."""
     return str(label_of(kind, code).text)
+
+
+class OnceEach(dict[Any, Any]):
+    """What a macro or function makes of a kind and a code, made once for each code, for one page.
+
+    A list asks the same few codes for every row: `{% set badges = once_each(badge, "payment_status") %}`
+    and then `{{ badges[payment.status] }}`.
+    """
+
+    def __init__(self, make: Callable[[str, Any], Any], kind: str) -> None:
+        super().__init__()
+        self._make = make
+        self._kind = kind
+
+    def __missing__(self, code: Any) -> Any:
+        self[code] = made = self._make(self._kind, code)
+        return made
 
 
 def translated(msgid: str | None) -> str:
@@ -115,6 +146,18 @@ def url_for_page(**changes: Any) -> str:
     return f"{request.path}?{text}" if text else request.path
 
 
+def urls_to(endpoint: str) -> Callable[..., str]:
+    """What makes addresses of one page with different queries, as `url_for` does: a list leads to dozens."""
+    path = url_for(endpoint)
+
+    def url(**query: Any) -> str:
+        given = {name: value for name, value in query.items() if value is not None}
+        text = urlencode(given, doseq=True, safe="!$'()*,/:;?@")
+        return f"{path}?{text}" if text else path
+
+    return url
+
+
 def _as_list(value: Any) -> list[Any]:
     is_many = isinstance(value, Iterable) and not isinstance(value, str)
     return list(value) if is_many else [value]
@@ -126,6 +169,7 @@ def init_app(app: Flask) -> None:
         money,
         decimals,
         local_time,
+        moment,
         relative_time,
         mask_ending,
         in_groups,
@@ -140,7 +184,9 @@ def init_app(app: Flask) -> None:
         here=here,
         csrf_token=generate_csrf,
         label_of=label_of,
+        once_each=OnceEach,
         url_for_page=url_for_page,
+        urls_to=urls_to,
         page_language=page_language,
     )
     speed_up_gettext(app)

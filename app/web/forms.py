@@ -10,10 +10,12 @@ from typing import Any, ClassVar
 import wtforms
 from flask_babel import get_locale, lazy_gettext
 from flask_babel import gettext as _
+from markupsafe import Markup, escape
 from wtforms.fields.core import UnboundField
 from wtforms.i18n import get_translations
 from wtforms.meta import DefaultMeta
 from wtforms.validators import StopValidation, ValidationError
+from wtforms.widgets.core import clean_key
 
 from app.clock import start_of_day
 from app.money import InvalidAmount, Money, decimals, parse_amount
@@ -62,6 +64,23 @@ def _strip(value: Any) -> Any:
 
 
 _sentences = lru_cache(_Sentences)
+
+
+def attributes(**given: Any) -> Markup:
+    """The attributes of an element, as `wtforms.widgets.html_params` writes them, a fifth of the time."""
+    parts: list[str] = []
+    for name, value in sorted(given.items()):
+        if value is True:
+            parts.append(escape(clean_key(name)))
+        elif value is not False:
+            quoted = str(escape(value)).replace('"', "&quot;")
+            parts.append(f'{escape(clean_key(name))}="{quoted}"')
+    return Markup(" ".join(parts))  # noqa: S704 - all parts are escaped
+
+
+#: WTForms formats each attribute as a template of its own, which took a tenth of the time of a list's page.
+wtforms.widgets.html_params = wtforms.widgets.core.html_params = attributes
+wtforms.widgets.Input.html_params = staticmethod(attributes)
 
 
 class _Meta(DefaultMeta):

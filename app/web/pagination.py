@@ -9,7 +9,17 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, Select, func, literal, literal_column, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    func,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+    type_coerce,
+)
 from sqlalchemy import Row as RowOf
 
 from app.errors import DomainError
@@ -93,7 +103,7 @@ def list_rows(
 ) -> Sequence[RowOf[Any]]:
     """Up to `size` result rows of `statement` from a position on, the nearest to its cursor first."""
     statement = statement.where(*at.conditions(clock, key))
-    statement = statement.add_columns(clock.label("page_clock"), key.label("page_key"))
+    statement = statement.add_columns(clock.label("page_clock"), type_coerce(key, String).label("page_key"))
     return db.session.execute(statement.order_by(*at.order(clock, key)).limit(size)).all()
 
 

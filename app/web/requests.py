@@ -1,5 +1,6 @@
 """What holds for every request: how its path is read, what is refused at the door, which headers go back."""
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -39,10 +40,15 @@ _FOR_MACHINES = frozenset({"/health", "/metrics"})
 #: Browsers take these for "here" and "one up", percent-encoded or not, and never send them.
 _DOT_SEGMENTS = frozenset({".", ".."})
 
+#: What most ids are made of, and `quote` would leave as it is.
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]+")
+
 
 def segment_of(payment_id: str) -> str:
     """A paymentId as it stands in an address."""
-    return f"={payment_id}" if payment_id in _DOT_SEGMENTS else quote(payment_id, safe="")
+    if payment_id in _DOT_SEGMENTS:
+        return f"={payment_id}"
+    return payment_id if _UNRESERVED.fullmatch(payment_id) else quote(payment_id, safe="")
 
 
 class PaymentIdConverter(BaseConverter):

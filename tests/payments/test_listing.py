@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from app.database import act_as
+from app.database import TookTooLong, act_as
 from app.extensions import db
 from app.payments import listing, text_query
 from app.payments.filters import PaymentFilters
@@ -115,3 +115,17 @@ def test_a_page_back_near_the_start_is_whole(app, monkeypatch):
     newest = list_payments(PaymentFilters(), after=None, before=back.previous_cursor).page
     assert ids_of(newest) == ["order-5", "order-4", "order-3"]
     assert newest.previous_cursor is None
+
+
+def test_a_number_that_takes_long_to_count_keeps_nobody_from_the_page(app, monkeypatch):
+    monkeypatch.setattr(listing, "PAGE_SIZE", 2)
+    for number in range(3):
+        store(f"order-{number}")
+    assert list_payments(PaymentFilters(), after=None).total == 3
+    monkeypatch.setattr(listing, "capped_count", _take_too_long)
+    listed = list_payments(PaymentFilters(), after=None)
+    assert (len(listed.page.rows), listed.total) == (2, None)
+
+
+def _take_too_long(_statement):
+    raise TookTooLong("too long")

@@ -182,3 +182,12 @@ def test_a_payment_portone_has_not_reported_is_indexed_by_its_columns(app):
     db.session.commit()
     rebuild_search(on_progress=lambda done: None)
     assert found("예약") == found("waiting") == ["waiting-1"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_whole"),
+    [("길동", True), ("랑", True), ("com", True), ("홍길동", False), ("ab", False), ("010", True),
+     ("길-동", False), ("길동 com", False), ("a길", False), ("", False)],
+)  # fmt: skip
+def test_a_word_that_is_a_token_needs_no_second_look(typed, is_whole):
+    assert TextQuery.of(typed).is_a_token == is_whole

@@ -1,10 +1,20 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from flask import Flask
+from flask import Flask, url_for
 
 from app import clock
-from app.web.filters import here, label, local_time, money, readable_json, relative_time, url_for_page
+from app.web.filters import (
+    OnceEach,
+    here,
+    label,
+    local_time,
+    money,
+    readable_json,
+    relative_time,
+    url_for_page,
+    urls_to,
+)
 
 NOW = datetime(2026, 3, 29, 11, 22, 8, tzinfo=UTC)
 
@@ -79,3 +89,23 @@ def test_a_label_of_a_constant_follows_the_language_too(plain_app: Flask):
         with plain_app.test_request_context(headers={"Accept-Language": language}):
             shown.append(template.render())
     assert shown == ["Paid", "결제완료"]
+
+
+def test_addresses_of_one_page_are_those_of_url_for(plain_app: Flask):
+    queries = [
+        {},
+        {"q": "홍 길&동/%+", "to": date(2026, 3, 29)},
+        {"status": ["PAID", "READY"], "after": None},
+    ]
+    with plain_app.test_request_context("/", base_url="http://localhost/below"):
+        url = urls_to("payments.index")
+        assert [url(**query) for query in queries] == [
+            url_for("payments.index", **query) for query in queries
+        ]
+
+
+def test_a_code_is_made_into_words_once_for_each_page():
+    asked = []
+    labels = OnceEach(lambda kind, code: asked.append(code) or f"{kind} {code}", "method")
+    assert [labels[code] for code in ("CARD", None, "CARD")] == ["method CARD", "method None", "method CARD"]
+    assert asked == ["CARD", None]

@@ -2,11 +2,12 @@ from datetime import date
 
 import pytest
 from flask import Flask
+from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 from wtforms import PasswordField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 
-from app.web.forms import AmountField, DayField, DigitsField, Form, Required
+from app.web.forms import AmountField, DayField, DigitsField, Form, Required, attributes
 
 
 class Purchase(Form):
@@ -130,3 +131,16 @@ def test_zero_counts_as_filled_in():
 
     assert Refund(MultiDict({"amount": "0"})).validate()
     assert not Refund(MultiDict({"amount": " "})).validate()
+
+
+def test_attributes_are_written_as_wtforms_writes_them():
+    given = {
+        "class_": "a b",
+        "aria_label": 'say "<hi>"',
+        "hx-get": Markup('/?a&amp;"b'),
+        "value": "",
+        "min": 0,
+    }
+    assert attributes(required=True, disabled=False, **given) == (
+        'aria-label="say &#34;&lt;hi&gt;&#34;" class="a b" hx-get="/?a&amp;&quot;b" min="0" required value=""'
+    )

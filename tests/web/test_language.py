@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from flask_babel import force_locale, gettext, lazy_gettext
 
 from app.web.language import choose_language, compile_catalogues
 
@@ -51,3 +52,17 @@ def test_an_instance_folder_that_cannot_be_written_stops_nothing(small_app: Flas
     (tmp_path / "translations").write_text("a file stands in the way")
     compile_catalogues(small_app)
     assert len(compiled(Path(small_app.config["BABEL_TRANSLATION_DIRECTORIES"]))) == 1
+
+
+def test_templates_speak_the_language_that_holds_at_the_moment(plain_app: Flask):
+    template = plain_app.jinja_env.from_string(
+        '{{ _("Payments") }} {{ _("%(count)s payments", count="<3>") }}'
+        '{{ ngettext("%(num)d", "%(num)d", 5) }}'
+    )
+    with plain_app.test_request_context(headers={"Accept-Language": "en"}):
+        assert template.render() == "Payments &lt;3&gt; payments5"
+        with force_locale("ko"):
+            assert template.render() == "결제 &lt;3&gt;건5"
+            assert (gettext("Payments"), str(lazy_gettext("Payments"))) == ("결제", "결제")
+        assert template.render() == "Payments &lt;3&gt; payments5"
+        assert (gettext("Payments"), str(lazy_gettext("Payments"))) == ("Payments", "Payments")
