@@ -61,8 +61,17 @@ def calls_of_upgrade(tree: ast.Module) -> Iterator[ast.Call]:
 def takings(tree: ast.Module) -> list[str]:
     """What `upgrade` does that a version still running may miss; of a table made here it knows nothing."""
     calls = list(operations(tree))
-    new = {str(ast.literal_eval(call.args[0])) for name, call in calls if name == "create_table"}
+    new = {word_of(call.args[0], tree) for name, call in calls if name == "create_table"}
     return [name for name, call in calls if takes_away(name, call) and not is_about(new, call)]
+
+
+def word_of(node: ast.expr, tree: ast.Module) -> str:
+    """A text as it stands, or a constant of the file that holds one; empty for anything else."""
+    if isinstance(node, ast.Name):
+        assigned = (each for each in tree.body if isinstance(each, ast.Assign))
+        found = (each.value for each in assigned if getattr(each.targets[0], "id", "") == node.id)
+        node = next(found, node)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def is_about(tables: set[str], call: ast.Call) -> bool:
@@ -143,6 +152,7 @@ def test_what_adds_is_let_through() -> None:
     assert takings(ast.parse(f"def upgrade():\n    {adding}")) == []
 
 
-def test_a_table_made_here_may_be_shut() -> None:
-    made = 'op.create_table("new"); op.execute("ALTER TABLE new FORCE ROW LEVEL SECURITY")'
-    assert takings(ast.parse(f"def upgrade():\n    {made}")) == []
+@pytest.mark.parametrize("name", ['"new"', "TABLE"])
+def test_a_table_made_here_may_be_shut(name: str) -> None:
+    made = f'op.create_table({name}); op.execute("ALTER TABLE new FORCE ROW LEVEL SECURITY")'
+    assert takings(ast.parse(f'TABLE = "new"\ndef upgrade():\n    {made}')) == []
