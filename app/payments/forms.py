@@ -40,6 +40,7 @@ _FLAG_NAMES = {
     "mismatched": _l("Differs from what was initialized"),
     "account_refund_failed": _l("Transfer of the refund failed"),
     "account_refund_pending": _l("Transfer of the refund in progress"),
+    "drift": _l("Differs from PortOne"),
 }
 
 

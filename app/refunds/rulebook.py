@@ -27,6 +27,7 @@ class Severity(IntEnum):
 
 BLOCK, WARN, NOTE = Severity
 
+_OURS = _l("Portico: refunds noted at the PG")
 _API = _l("PortOne API reference: cancelling a payment")
 _GUIDE = _l("PortOne guide: cancelling a payment")
 _DEADLINES = _l("PortOne help centre: refund deadlines by payment method")
@@ -110,6 +111,16 @@ RULES = (
         lambda case: case.payment.has_pending_cancellation,
         _l("PortOne is still working on a cancellation of this payment. Wait for its outcome."),
         _API,
+    ),
+    Rule(
+        "REFUNDED_AT_PG",
+        WARN,
+        lambda case: case.payment.refunded_at_pg_amount > 0,
+        _l(
+            "A colleague noted that money of this payment was refunded at the PG directly, which PortOne "
+            "cannot see. Refunding it here as well may give it back twice: look at the PG's own page first."
+        ),
+        _OURS,
     ),
     Rule(
         "TEST_VIRTUAL_ACCOUNT",
