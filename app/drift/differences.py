@@ -162,4 +162,7 @@ def _amount_of(kind: DriftKind, fields: Fields, snapshot: PaymentSnapshot) -> in
     if kind in {DriftKind.CANCELLATION_UNKNOWN, DriftKind.CANCELLATION_BEHIND}:
         told = {name.removeprefix(_CANCELLATION) for name in fields if name.startswith(_CANCELLATION)}
         return sum(each.total_amount for each in snapshot.cancellations if each.id in told)
+    if kind == DriftKind.FIGURES_DIFFER:
+        told_of = [fields[name] for name in _FIGURES if name in fields]
+        return max(abs(int(after or 0) - int(before or 0)) for before, after in told_of)
     return 0 if snapshot.status in WITHOUT_MONEY else snapshot.amount.total
