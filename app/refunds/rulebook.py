@@ -51,7 +51,8 @@ _INICIS_JAPAN = _l("PortOne guide: Inicis Japan")
 class Rule:
     """One line of the table. A rule `only_partial` holds where less than the whole payment goes back.
 
-    `may_override`: whoever holds `refund:override` may go on all the same, with a note.
+    `may_override`: whoever holds `refund:override` may go on all the same, with a note. `warning` names the
+    danger where it is another than a refusal.
     """
 
     code: str
@@ -61,6 +62,7 @@ class Rule:
     source: Any
     only_partial: bool = False
     may_override: bool = False
+    warning: Any = None
 
     def holds(self, case: Case) -> bool:
         """Whether the rule speaks about this very refund."""
@@ -121,6 +123,7 @@ RULES = (
             "cannot see. Refunding it here as well may give it back twice: look at the PG's own page first."
         ),
         _OURS,
+        warning=_l("May be a second refund"),
     ),
     Rule(
         "TEST_VIRTUAL_ACCOUNT",

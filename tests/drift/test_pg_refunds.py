@@ -95,6 +95,19 @@ def test_the_page_notes_it_and_has_a_letter_to_copy(payment: Payment, signed_in:
     assert answer.location in shown
     form = signed_in.get(f"/payments/{payment.payment_id}/refunds/new").text
     assert 'data-rule="REFUNDED_AT_PG"' in form
+    assert answer.location in form
+
+
+def test_the_last_step_of_a_refund_says_it_once_more_and_goes_on(payment: Payment, signed_in: Any) -> None:
+    flag_on_page(signed_in, payment)
+    address = f"/payments/{payment.payment_id}/refunds/new"
+    page = signed_in.get(address).text
+    hidden = dict(re.findall(r'name="(intent|expected_refundable)"[^>]*value="([^"]+)"', page))
+    typed = {"kind": "partial", "amount": "1,000", "reason_code": "customer", "reason": "변심"} | hidden
+    review = signed_in.submit(address, typed)
+    assert "이중 환불" in review.text
+    done = signed_in.submit(address, typed | {"confirmed": "1"})
+    assert done.location == f"/refunds/{hidden['intent']}"
 
 
 @pytest.mark.parametrize(
