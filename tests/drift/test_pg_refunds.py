@@ -103,7 +103,7 @@ def test_the_last_step_of_a_refund_says_it_once_more_and_goes_on(payment: Paymen
     address = f"/payments/{payment.payment_id}/refunds/new"
     page = signed_in.get(address).text
     hidden = dict(re.findall(r'name="(intent|expected_refundable)"[^>]*value="([^"]+)"', page))
-    typed = {"kind": "partial", "amount": "1,000", "reason_code": "customer", "reason": "변심"} | hidden
+    typed = {"kind": "partial", "amount": "1,000", "reason_code": "other", "reason": "변심"} | hidden
     review = signed_in.submit(address, typed)
     assert "이중 환불" in review.text
     done = signed_in.submit(address, typed | {"confirmed": "1"})
