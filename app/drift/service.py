@@ -73,12 +73,16 @@ def compare_now(drift_id: UUID, *, by: User) -> SyncResult:
 def close(drift_id: UUID, note: str, *, by: User) -> None:
     """A person has judged a difference and says why it need not wait any longer. Commits.
 
-    Raises NotFound, and `AlreadyOver` where somebody else was quicker.
+    Raises NotFound, and `AlreadyOver` where somebody else was quicker. A refund at the PG is ended where it
+    was noted (DomainError).
     """
-    get_drift(drift_id)
+    found = get_drift(drift_id)
+    if found.kind == DriftKind.REFUNDED_AT_PG:
+        raise DomainError(_("Resolve this refund on its own page, or take the note of it back there."))
+    payment_row_id = found.payment_id
     begin_writing()
+    payment = lock(Payment, payment_row_id)  # first, as whoever compares does
     drift = end(lock(Drift, drift_id), note, by=by)
-    payment = db.session.get_one(Payment, drift.payment_id)
     facts = {"kind": drift.kind, "note": note, "amount": drift.amount, "fields": drift.fields or {}}
     audit.record("drift.closed", "payment", payment.payment_id, by=by, facts=facts)
     db.session.commit()

@@ -341,10 +341,9 @@ def _window_of(walk: str, last: DriftRun | None) -> tuple[datetime, datetime] | 
         return None
     if walk == OPEN:
         return moment - OPEN_FOR, until
-    since = until - _whole_window()
-    if walk == EVENTS and last is not None:
-        since = max(since, last.until - OVERLAP)
-    return since, until
+    if walk == EVENTS and last is not None:  # however long nobody walked: nothing is left out
+        return last.until - OVERLAP, until
+    return until - _whole_window(), until
 
 
 def _whole_window() -> timedelta:

@@ -12,7 +12,7 @@ from app.audit.models import AuditEntry
 from app.database import new_id
 from app.drift import pg_refunds
 from app.drift.models import Drift, PgRefund
-from app.drift.service import AlreadyOver
+from app.drift.service import AlreadyOver, close
 from app.errors import DomainError
 from app.extensions import db
 from app.payments.models import Payment
@@ -75,6 +75,13 @@ def test_resolved_is_warned_of_until_portone_shows_it(
     pg_refunds.resolve(first.intent, "PG와 정산 완료", is_shown=is_shown, by=admin)
     assert (payment.has_drift, warned(payment)) == (False, goes_on)
     assert db.session.scalars(select(Drift.note)).all() == ["PG와 정산 완료"]
+
+
+def test_it_is_ended_where_it_was_noted_and_nowhere_else(payment: Payment, admin: Any) -> None:
+    pg_refunds.flag(payment.payment_id, noted(), by=admin)
+    with pytest.raises(DomainError):
+        close(db.session.scalars(select(Drift.id)).one(), "끝", by=admin)
+    assert payment.has_drift
 
 
 def flag_on_page(browser: Any, payment: Payment, **fields: str) -> Any:

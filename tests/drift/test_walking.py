@@ -5,15 +5,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from app import clock
+from app.accounts.models import User
 from app.drift import service, walking
 from app.drift.models import Drift, DriftRun
 from app.extensions import db
+from app.payments.filters import PaymentFilters
+from app.payments.listing import select_matches
 from app.payments.models import Payment
 from app.payments.service import sync_payment
 from app.portone.errors import PortOneRefused, PortOneUncertain
+from app.settings import service as settings
 from app.webhooks.models import WebhookLog
 from tests.drift.conftest import status_of
 from tests.factories import make_payment
@@ -43,8 +47,6 @@ def test_what_may_still_be_on_its_way_is_healed_without_a_word(
 
 
 def test_the_grace_is_a_setting(portone: Any, later: Any, drifts: Drifts, super_admin: Any) -> None:
-    from app.settings import service as settings
-
     settings.change({"drift_grace_minutes": 3}, by=super_admin)
     payment = make_payment(portone, status="READY")
     portone.pay(payment.payment_id)
@@ -86,8 +88,6 @@ def test_a_payment_nobody_told_us_of_is_stored_and_told(portone: Any, later: Any
 
 def test_what_was_before_us_is_copied_and_no_difference(portone: Any, later: Any, drifts: Drifts) -> None:
     portone.make_payment(requested_at=clock.now() - timedelta(days=2))
-    from app.accounts.models import User
-
     db.session.execute(update(User).values(created_at=clock.now()))
     db.session.commit()
     with later(30):
@@ -271,3 +271,24 @@ def test_one_payment_that_nobody_can_read_holds_up_no_other(
     assert status_of(well) == "PAID"
     run = db.session.scalars(select(DriftRun).where(DriftRun.walk == "events")).one()
     assert (run.left_out, run.finished_at is not None) == (1, True)
+
+
+def test_moves_of_money_of_a_long_outage_are_all_walked(portone: Any, later: Any, drifts: Drifts) -> None:
+    payment = make_payment(portone, total=10_000, requested_at=clock.now() - timedelta(days=20))
+    with later(30):
+        service.watch("worker-a")
+    portone.console_cancel(payment.payment_id, 4_000)
+    with later(60 * 24 * 12):
+        service.watch("worker-a")
+    assert drifts() == [("cancellation_unknown", "events", "healed")]
+
+
+def test_the_list_of_what_differs_is_found_by_its_index(app: Any) -> None:
+    if db.engine.dialect.name != "sqlite":
+        pytest.skip("a plan of an empty PostgreSQL table shows nothing")
+    with app.test_request_context():
+        found = select_matches(PaymentFilters(flag="drift"), Payment.id)
+    newest = found.order_by(Payment.changed_clock.desc(), Payment.id.desc()).limit(50)
+    statement = newest.compile(db.engine, compile_kwargs={"literal_binds": True})
+    plan = db.session.execute(text(f"EXPLAIN QUERY PLAN {statement}")).all()
+    assert "ix_payments_drift" in str(plan)
