@@ -7,9 +7,11 @@ from sqlalchemy import select
 
 from app.drift import service, walking
 from app.drift.models import Drift
+from app.exports.models import Export
 from app.extensions import db
 from app.overview.queries import list_concerns
 from app.payments.models import Payment
+from tests.exports.conftest import lines_of, work
 from tests.factories import make_payment
 
 
@@ -107,3 +109,12 @@ def test_an_admin_without_the_permission_closes_nothing(
     kept = db.session.scalars(select(Drift.id)).one()
     monkeypatch.setattr("app.access.guards.holds", lambda _person, which: which != "drift:close")
     assert signed_in.submit(f"/drift/{kept}/close", {"note": "x"}).status_code == 403
+
+
+def test_the_list_is_a_file_too(gone: Payment, healed: Payment, signed_in: Any, later: Any) -> None:
+    with later(60):
+        signed_in.submit("/exports/new?list=drifts", {"format": "csv", "reason": "점검"})
+        work()
+    (line,) = lines_of(db.session.scalars(select(Export)).one())
+    assert (line["고객사 거래번호"], line["관련 금액"]) == (gone.payment_id, "10000")
+    assert line["여기 → PortOne"] == "상태: 결제완료 → –"
