@@ -121,6 +121,7 @@ def _add_blueprints(app: Flask) -> None:
     from app.bulk_refunds import views as bulk_refunds
     from app.charges import views as charges
     from app.checks import views as checks
+    from app.drift import views as drift
     from app.erasure import views as erasure
     from app.exports import views as exports
     from app.jobs import views as jobs
@@ -157,6 +158,7 @@ def _add_blueprints(app: Flask) -> None:
         saved_views.saved_views,
         alerts.alerts,
         checks.checks,
+        drift.drift,
         jobs.jobs,
         settings.settings,
     ):

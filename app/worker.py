@@ -33,6 +33,7 @@ from app.charges import service as charges
 from app.charges import settling as charge_settling
 from app.charges.models import Charge
 from app.database import reading, words_of_trouble
+from app.drift import service as drift
 from app.exports import service as exports
 from app.extensions import db
 from app.jobs import service as jobs
@@ -257,6 +258,7 @@ DUTIES = (
     Duty("expired exports", 60.0, exports.erase_expired),
     Duty("bulk refunds", 5.0, close_bulk_refunds),
     Duty("missing webhooks", 30.0, healing.watch),
+    Duty("drift", 30.0, drift.watch),
     Duty("alerts", 15.0, alerts.watch),
     Duty("old webhooks", 60.0, retention.forget_old_contents),
     Duty("refunds that waited too long", 10.0, expire_refunds),

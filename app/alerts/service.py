@@ -24,6 +24,7 @@ from app.audit import service as audit
 from app.audit.service import Actor
 from app.config import LOOPBACK, Settings
 from app.database import lock_name
+from app.drift.queries import count_open
 from app.errors import DomainError
 from app.extensions import db
 from app.payments.queries import count_unsettled
@@ -36,7 +37,7 @@ TRY_WAITS = tuple(timedelta(seconds=seconds) for seconds in (20, 60, 300, 1_800)
 #: Messages sent in one round.
 MOST_SENT = 20
 #: Where to look, if not at the webhooks.
-_PAGES = {"mismatches": "/payments?flag=mismatched"}
+_PAGES = {"mismatches": "/payments?flag=mismatched", "drifts": "/drift"}
 BROKEN = N_("Portico could not send the message. The log of the worker says why.")
 NO_LONGER_SET_UP = N_("This channel is no longer set up.")
 
@@ -78,6 +79,7 @@ def watches() -> list[Watch]:
         Watch("failures", health.count_failed(moment - health.SPAN), int(value_of("alert_failures"))),
         Watch("backlog", waited, int(value_of("alert_backlog_minutes"))),
         Watch("silence", silent, int(value_of("alert_silence_minutes"))),
+        Watch("drifts", count_open(), int(value_of("alert_drifts"))),
     ]
 
 
@@ -139,6 +141,7 @@ def text_of(watched: Watch, occasion: Occasion) -> str:
         "failures": _("Webhooks that stand as failed: %(value)s (alert from %(threshold)s)"),
         "backlog": _("A webhook has waited for %(value)s minutes (alert from %(threshold)s)"),
         "silence": _("No webhook has come for %(value)s minutes (alert from %(threshold)s)"),
+        "drifts": _("Differences from PortOne that wait for a person: %(value)s (alert from %(threshold)s)"),
     }
     figures = {"value": f"{watched.value:,}", "threshold": f"{watched.threshold:,}"}
     return f"{title_of(watched.name, occasion)}: {words[watched.name] % figures}"
@@ -151,6 +154,7 @@ def title_of(name: str, occasion: Occasion | str) -> str:
         "failures": _("Failed webhooks"),
         "backlog": _("Webhooks that wait"),
         "silence": _("No webhooks"),
+        "drifts": _("Differences from PortOne"),
         "test": _("Test message"),
     }
     occasions = {Occasion.ENDED: _("over"), Occasion.REMINDER: _("still so"), Occasion.BEGAN: _("alert")}

@@ -24,6 +24,7 @@ from app.database import new_id
 from app.demo.billing_keys import keep_keys
 from app.demo.bulk import tell_bulk_refunds
 from app.demo.charging import tell_charges
+from app.demo.differences import tell_differences
 from app.demo.habits import keep_habits
 from app.demo.webhook_troubles import tell_troubles
 from app.demo.world import PEOPLE
@@ -83,6 +84,7 @@ def fill_dashboard(app: Flask, simulator: Simulator) -> None:
         keep_keys(owner=staff[0], support=staff[-1])
         tell_bulk_refunds(simulator, staff[-1])
         tell_charges(simulator, staff)
+        tell_differences(simulator, staff)
 
 
 def _hire_people() -> list[User]:

@@ -27,6 +27,7 @@ from app import clock
 from app.charges.listing import is_real as charges_real_money
 from app.charges.models import Charge, ChargeStatus
 from app.config import Settings
+from app.drift.models import OPEN_ROWS, Drift
 from app.extensions import db, portone
 from app.leases import Lease
 from app.money import Money
@@ -181,6 +182,7 @@ def _watches() -> list[_Watch]:
         _mismatched(),
         _webhooks("failed_webhooks", WebhookStatus.FAILED),
         _webhooks("waiting_webhooks", WebhookStatus.RECEIVED, _has_overdue_webhook()),
+        _drifts(),
         _payments("failed_transfers", "account_refund_failed"),
         _payments(
             "slow_transfers",
@@ -249,6 +251,13 @@ def _mismatched() -> _Watch:
     """Payments that are not what the store announced, test channels included: that may be how they differ."""
     rows = _summed("mismatched_payments", Payment.amount).where(FLAGS["mismatched"](Payment))
     return _Watch("mismatched_payments", rows, "payments.index", {"flag": "mismatched"})
+
+
+def _drifts() -> _Watch:
+    """Differences from PortOne that a person has to judge. Test payments are counted, not summed."""
+    amount = case((is_real(), Drift.amount), else_=0)
+    rows = _summed("drifts", amount).join_from(Drift, Payment).where(OPEN_ROWS)
+    return _Watch("drifts", rows, "drift.index", {})
 
 
 def _summed(kind: str, amount: Any, currency: Any = Payment.currency) -> Select[Any]:

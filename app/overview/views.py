@@ -33,6 +33,7 @@ _CONCERNS = {
     ),
     "failed_webhooks": Label(_l("Webhooks that could not be processed"), "bad", "x-circle-fill"),
     "waiting_webhooks": Label(_l("Webhooks waiting for more than a minute"), "wait", "hourglass-split"),
+    "drifts": Label(_l("Differences from PortOne that need a person"), "bad", "intersect"),
     "failed_transfers": Label(_l("Virtual-account refunds whose transfer failed"), "bad", "bank"),
     "slow_transfers": Label(
         _l("Virtual-account refunds under way for more than two business days"), "wait", "bank"

@@ -42,6 +42,7 @@ FLAGS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "mismatched": lambda on: and_(on.is_mismatched, on.status.not_in(("FAILED", "CANCELLED"))),
     "account_refund_failed": lambda on: on.account_refund_status.in_(("FAILED", "PARTIAL_REFUND_FAILED")),
     "account_refund_pending": lambda on: on.account_refund_status == "PENDING",
+    "drift": lambda on: on.has_drift,
 }
 
 #: Currencies by their decimals; those that are not here have two.
@@ -131,6 +132,7 @@ CONDITIONS: dict[str, Condition] = {
     "method": lambda on, value: on.method == value,
     "pg": lambda on, value: on.pg_provider == value,
     "currency": lambda on, value: on.currency == value,
+    "drift": lambda on, value: _is(value, FLAGS["drift"](on)),
     "real": lambda on, value: _is(value, on.channel_type == real_channel_type()),
     "test": lambda on, value: _is(value, is_test(on)),
 }

@@ -40,6 +40,7 @@ _FLAG_NAMES = {
     "mismatched": _l("Differs from what was initialized"),
     "account_refund_failed": _l("Transfer of the refund failed"),
     "account_refund_pending": _l("Transfer of the refund in progress"),
+    "drift": _l("Differs from PortOne"),
 }
 
 
@@ -130,6 +131,8 @@ class PaymentFilterForm(PeriodForm):
     def __init__(self, formdata: Any = None, **values: Any) -> None:
         super().__init__(formdata, **values)
         self._settled: PaymentFilters | None = None
+        #: What the person chose before; what an address names is shown all the same.
+        self.remembered_columns: Sequence[str] = ()
         self.clock.choices = [SelectChoice(code, name) for code, name in _CLOCK_NAMES.items()]
         self._offer_codes()
         self.column.choices = [SelectChoice(code, name) for code, name in COLUMNS.items()]
@@ -156,7 +159,7 @@ class PaymentFilterForm(PeriodForm):
     @property
     def columns(self) -> Sequence[str]:
         """The columns to show beside status, order and amount, in the order of the table."""
-        chosen = self.column.data or USUAL_COLUMNS
+        chosen = self.column.data or self.remembered_columns or USUAL_COLUMNS
         return [code for code in COLUMNS if code in chosen]
 
     @property

@@ -106,6 +106,13 @@ class Payment(Identified, Timestamped, Model):
             postgresql_where=text("is_mismatched"),
         ),
         Index(
+            "ix_payments_drift",
+            "changed_clock",
+            "id",
+            sqlite_where=text("has_drift = 1"),
+            postgresql_where=text("has_drift"),
+        ),
+        Index(
             "ix_payments_account_refund_status",
             "account_refund_status",
             "changed_clock",
@@ -149,6 +156,10 @@ class Payment(Identified, Timestamped, Model):
     has_pending_cancellation: Mapped[bool] = mapped_column(server_default=false())
     has_open_dispute: Mapped[bool] = mapped_column(server_default=false())
     account_refund_status: Mapped[str | None] = mapped_column(String(40))
+    #: Something of it differs from PortOne and waits for a person; the drift domain keeps both up to date.
+    has_drift: Mapped[bool] = mapped_column(server_default=false())
+    #: What was refunded at the PG itself, as people noted it, and PortOne does not show (minor units).
+    refunded_at_pg_amount: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
     requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     paid_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)

@@ -15,7 +15,7 @@ from app.database import begin_writing, insert_into, lock, new_id
 from app.extensions import db, portone
 from app.payments.models import Note, Payment, SyncRun
 from app.payments.queries import get_payment
-from app.payments.snapshots import Change, store_snapshot, store_snapshots
+from app.payments.snapshots import Change, store_snapshot, store_snapshots, tell_not_found
 from app.portone.client import LONG_AGO, MAX_CURSOR_SIZE
 from app.portone.errors import PortOneRefused
 from app.portone.payloads import CursorPage
@@ -68,12 +68,12 @@ class SyncProgress:
     payments_left_out: int = 0
 
 
-def sync_payment(payment_id: str) -> SyncResult:
+def sync_payment(payment_id: str, *, seen_how: str | None = None) -> SyncResult:
     """Read a payment from PortOne and bring our rows in line. Commits.
 
-    What the session holds uncommitted is given up first, since no transaction stays open while PortOne is
-    asked. A payment PortOne does not know leaves our rows as they are. Raises PortOneRefused and
-    PortOneUncertain.
+    `seen_how` says by which kind of look a difference is seen; see `store_snapshots`. What the session
+    holds uncommitted is given up first, since no transaction stays open while PortOne is asked. A payment
+    PortOne does not know leaves our rows as they are. Raises PortOneRefused and PortOneUncertain.
     """
     db.session.rollback()
     read_at = clock.now()
@@ -82,8 +82,10 @@ def sync_payment(payment_id: str) -> SyncResult:
     except PortOneRefused as refusal:
         if refusal.type != "PAYMENT_NOT_FOUND":
             raise
+        if seen_how:
+            tell_not_found(payment_id, seen_how)
         return SyncResult(payment_id, None)
-    change = store_snapshot(snapshot, read_at=read_at)
+    change = store_snapshot(snapshot, read_at=read_at, seen_how=seen_how)
     db.session.commit()
     return SyncResult(payment_id, change)
 
@@ -93,7 +95,7 @@ def refresh_payment(payment_id: str, *, by: User) -> SyncResult:
 
     The trail can never be erased, so it does not get what is told about the customer.
     """
-    result = sync_payment(payment_id)
+    result = sync_payment(payment_id, seen_how="hand")
     if result.change is not None and result.change.fields:
         facts = {
             name: told for name, told in result.change.fields.items() if not name.startswith("customer_")

@@ -66,18 +66,51 @@ def when_stored(listener: Listener) -> Listener:
     return listener
 
 
-def store_snapshot(snapshot: PaymentSnapshot, *, read_at: datetime) -> Change:
+#: Is told what storing snapshots changed here, with the snapshots by paymentId and how they were seen.
+Comparer = Callable[[Collection[Change], Mapping[str, PaymentSnapshot], str], object]
+
+_comparers: list[Comparer] = []
+
+
+def when_compared(comparer: Comparer) -> Comparer:
+    """Have a function of a domain above told what snapshots that were read to compare have changed."""
+    _comparers.append(comparer)
+    return comparer
+
+
+#: Is told of a payment that PortOne does not know, by its row here, and how that was seen.
+_missing_listeners: list[Callable[[str, str], object]] = []
+
+
+def when_not_found(listener: Callable[[str, str], object]) -> Callable[[str, str], object]:
+    """Have a function of a domain above told of a paymentId that PortOne does not know; it may commit."""
+    _missing_listeners.append(listener)
+    return listener
+
+
+def tell_not_found(payment_id: str, seen_how: str) -> None:
+    """PortOne does not know this payment."""
+    for listener in _missing_listeners:
+        listener(payment_id, seen_how)
+
+
+def store_snapshot(snapshot: PaymentSnapshot, *, read_at: datetime, seen_how: str | None = None) -> Change:
     """Write what PortOne reported of a payment, in the caller's transaction; `read_at` is when it was asked.
 
     The payment stays locked until the commit. Snapshots are ordered by PortOne's `updatedAt`, then by
     `statusChangedAt`, never by when they reach us; where both are equal, by what has gone back, which never
     grows less.
     """
-    return store_snapshots([snapshot], read_at=read_at)[0]
+    return store_snapshots([snapshot], read_at=read_at, seen_how=seen_how)[0]
 
 
-def store_snapshots(snapshots: Iterable[PaymentSnapshot], *, read_at: datetime) -> list[Change]:
-    """Write many snapshots as `store_snapshot` does, in a few statements; one change for each payment."""
+def store_snapshots(
+    snapshots: Iterable[PaymentSnapshot], *, read_at: datetime, seen_how: str | None = None
+) -> list[Change]:
+    """Write many snapshots as `store_snapshot` does, in a few statements; one change for each payment.
+
+    `seen_how` says by which kind of look they were read; none for a webhook, whose news are no difference.
+    """
     begin_writing()
     newest = _newest_of_each(snapshots)
     known = _lock_known(newest)
@@ -93,6 +126,9 @@ def store_snapshots(snapshots: Iterable[PaymentSnapshot], *, read_at: datetime) 
     search.store_texts({row_id: search.searchable_text(snapshot) for row_id, snapshot in current.items()})
     for listener in _listeners:
         listener(current)
+    if seen_how:
+        for comparer in _comparers:
+            comparer(changes.values(), newest, seen_how)
     return list(changes.values())
 
 

@@ -20,6 +20,7 @@ from app.payments.goto import Destination, find_destinations
 from app.payments.models import Payment
 from app.payments.timeline import timeline_of
 from app.portone.payloads import PaymentSnapshot
+from app.saved_views.queries import columns_of
 from app.web.htmx import is_htmx, render, see_other
 from app.web.requests import segment_of
 
@@ -169,6 +170,8 @@ def _offer_to_post(billing_key: str) -> Any:
 
 def _list_page(form: PaymentFilterForm, *, status: int = 200, **found: Any) -> Any:
     fragment = "payments/_rows.html" if request.args.get("after") else "payments/_list.html"
+    if not form.column.data:
+        form.remembered_columns = columns_of(current_user, exporting.PAYMENTS.name)
     return render(
         "payments/index.html",
         fragment=fragment,

@@ -59,6 +59,7 @@ _FLAG_NAMES = {
     "mismatched": ("불일치",),
     "account_refund_failed": ("이체실패",),
     "account_refund_pending": ("이체중",),
+    "drift": ("어긋남", "차이"),
 }
 
 #: The words that are looked for in the searchable text, and the lines they are bound to.
@@ -148,6 +149,7 @@ LANGUAGE = Language(
         Word("currency", ("통화",), Choice(dict, is_open=True)),
         Word("test", ("테스트",), Switch()),
         Word("real", ("실결제",), Switch()),
+        Word("drift", ("어긋남", "차이", "대사"), Switch()),
         Word("has", ("있음", "is"), Choice(_has_names)),
         Word("id", ("거래번호", "번호", "아이디"), Texts(_some)),
         Word("order", ("주문", "주문명", "상품"), Texts(_some)),
@@ -167,6 +169,8 @@ _UNITED = frozenset({"status", "method", "pg", "currency"})
 CONDITIONS["has"] = lambda on, value: FLAGS[value](on) if value in FLAGS else _HAS[value][1](on, value)
 
 _PLAIN_FIELDS = {"currency": "currency", "clock": "clock", "real": "is_real_only", "has": "flag"}
+#: Words that are said in the field of another.
+_SAME_FIELD = {"drift": "has"}
 _FIELDS = {"status": "statuses", "method": "methods", "pg": "pg_providers"}
 
 
@@ -199,7 +203,7 @@ def settle(query: Query, onto: PaymentFilters | None = None) -> Settled:
     """What a query means, over filters that were chosen otherwise: what is typed wins over its field."""
     filters, kept, taken = onto or PaymentFilters(), [], set()
     for term in _united(query.terms):
-        field = "date" if term.word in CLOCK_WORDS else term.word
+        field = "date" if term.word in CLOCK_WORDS else _SAME_FIELD.get(term.word, term.word)
         changed = None if field in taken or term.is_negated else _in_fields(term, filters)
         if changed is None:
             kept.append(term)
@@ -218,7 +222,8 @@ def query_of(filters: PaymentFilters) -> Query:
         "method": filters.methods,
         "pg": filters.pg_providers,
         "currency": (filters.currency,) if filters.currency else (),
-        "has": (filters.flag,) if filters.flag else (),
+        "drift": (True,) if filters.flag == "drift" else (),
+        "has": (filters.flag,) if filters.flag and filters.flag != "drift" else (),
         "real": (True,) if filters.is_real_only else (),
         "clock": (filters.clock,) if filters.clock != USUAL_CLOCK else (),
     }
@@ -263,6 +268,8 @@ def _in_fields(term: Term, filters: PaymentFilters) -> PaymentFilters | None:
     if term.word == "amount":
         is_exact = not (value.is_low_open or value.is_high_open)
         return replace(filters, least=value.low, most=value.high) if is_exact else None
+    if term.word == "drift":
+        return _with(filters, "flag", "drift") if value else None
     is_plain = len(term.values) == 1 and (value in FLAGS if term.word == "has" else bool(value))
     field = _PLAIN_FIELDS.get(term.word) if is_plain else None
     return _with(filters, field, value) if field else None

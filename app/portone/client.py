@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.portone.errors import PortOneUncertain
+from app.portone.events import EventPage, PaymentEvent
 from app.portone.payloads import (
     BillingKeyInfo,
     BillingKeyPage,
@@ -93,12 +94,22 @@ class PortOneClient:
         size: int = MAX_CURSOR_SIZE,
     ) -> CursorPage:
         """The next payments by creation time, those of test channels too; `cursor` continues a page."""
-        size = min(size, MAX_CURSOR_SIZE)
-        body = {"storeId": self.store_id, "from": since, "until": until, "cursor": cursor, "size": size}
-        items = _items(self._list("payments-by-cursor", _present(body)))
+        items, next_cursor = self._walk("payments-by-cursor", since, until, cursor, size)
         payments = each([mapping(item, "payment") for item in _objects(items)], PaymentSnapshot.from_raw)
-        next_cursor = _next_cursor(items, cursor) if len(items) >= size else None
         return CursorPage(payments, next_cursor, left_out=len(items) - len(payments))
+
+    def list_payment_events_by_cursor(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+        size: int = MAX_CURSOR_SIZE,
+    ) -> EventPage:
+        """The next moves of money, whenever their payments were made; `cursor` continues a page."""
+        items, next_cursor = self._walk("payment-events-by-cursor", since, until, cursor, size)
+        events = each([mapping(item, "paymentEvent") for item in _objects(items)], PaymentEvent.from_raw)
+        return EventPage(events, next_cursor, left_out=len(items) - len(events))
 
     def cancel_payment(self, payment_id: str, body: str, *, idempotency_key: str) -> Cancellation:
         """Give money back as `CancelRequest.to_json()` says; the text is sent byte for byte.
@@ -264,6 +275,15 @@ class PortOneClient:
     def _list(self, endpoint: str, body: Raw) -> dict[str, Any]:
         """Ask for a list: PortOne takes the JSON of a GET as the query field `requestBody`."""
         return self._transport.send(Call("GET", (endpoint,), {"requestBody": _json(body)}))
+
+    def _walk(
+        self, endpoint: str, since: datetime | None, until: datetime | None, cursor: str | None, size: int
+    ) -> tuple[list[Any], str | None]:
+        """The items of a page by cursor, and the cursor that leads on."""
+        size = min(size, MAX_CURSOR_SIZE)
+        body = {"storeId": self.store_id, "from": since, "until": until, "cursor": cursor, "size": size}
+        items = _items(self._list(endpoint, _present(body)))
+        return items, _next_cursor(items, cursor) if len(items) >= size else None
 
     def _post(self, path: tuple[str, ...], body: Raw, idempotency_key: str | None = None) -> dict[str, Any]:
         content = _json(_present({"storeId": self.store_id, **body})).encode()

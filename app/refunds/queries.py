@@ -1,5 +1,6 @@
 """Refunds to show: one, a payment's, and the list."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import cast
 from uuid import UUID
@@ -83,3 +84,12 @@ def list_payments_behind(since: datetime) -> list[tuple[str, datetime | None, da
         .where(HAS_SUCCEEDED, Refund.settled_at >= since, ~is_seen)
     )
     return [(payment_id, read_at, settled_at or since) for payment_id, read_at, settled_at in found]
+
+
+def list_succeeded_of(row_ids: Collection[UUID], *, until: datetime) -> dict[UUID, list[Refund]]:
+    """The refunds of payments, by payment row, that were settled as given back by then."""
+    settled = select(Refund).where(Refund.payment_id.in_(row_ids), HAS_SUCCEEDED, Refund.settled_at <= until)
+    found: dict[UUID, list[Refund]] = {}
+    for refund in db.session.scalars(settled):
+        found.setdefault(refund.payment_id, []).append(refund)
+    return found

@@ -27,6 +27,7 @@ class Severity(IntEnum):
 
 BLOCK, WARN, NOTE = Severity
 
+_OURS = _l("Portico: refunds noted at the PG")
 _API = _l("PortOne API reference: cancelling a payment")
 _GUIDE = _l("PortOne guide: cancelling a payment")
 _DEADLINES = _l("PortOne help centre: refund deadlines by payment method")
@@ -50,7 +51,8 @@ _INICIS_JAPAN = _l("PortOne guide: Inicis Japan")
 class Rule:
     """One line of the table. A rule `only_partial` holds where less than the whole payment goes back.
 
-    `may_override`: whoever holds `refund:override` may go on all the same, with a note.
+    `may_override`: whoever holds `refund:override` may go on all the same, with a note. `warning` names the
+    danger where it is another than a refusal.
     """
 
     code: str
@@ -60,6 +62,7 @@ class Rule:
     source: Any
     only_partial: bool = False
     may_override: bool = False
+    warning: Any = None
 
     def holds(self, case: Case) -> bool:
         """Whether the rule speaks about this very refund."""
@@ -110,6 +113,17 @@ RULES = (
         lambda case: case.payment.has_pending_cancellation,
         _l("PortOne is still working on a cancellation of this payment. Wait for its outcome."),
         _API,
+    ),
+    Rule(
+        "REFUNDED_AT_PG",
+        WARN,
+        lambda case: case.payment.refunded_at_pg_amount > 0,
+        _l(
+            "A colleague noted that money of this payment was refunded at the PG directly, which PortOne "
+            "cannot see. Refunding it here as well may give it back twice: look at the PG's own page first."
+        ),
+        _OURS,
+        warning=_l("May be a second refund"),
     ),
     Rule(
         "TEST_VIRTUAL_ACCOUNT",

@@ -124,7 +124,7 @@ def reveal(refund_id: UUID) -> Any:
 def new(payment_id: str) -> Any:
     """The form, over the payment as PortOne reports it this moment."""
     try:
-        sync_payment(payment_id)
+        sync_payment(payment_id, seen_how="page")
     except PortOneError as silence:
         return _unreachable_page(payment_id, silence)
     payment = get_payment(payment_id)

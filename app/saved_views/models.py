@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts.models import User
-from app.database import Id, Identified, Timestamped
+from app.database import Document, Id, Identified, Timestamped
 from app.extensions import Model
 
 
@@ -36,3 +36,13 @@ class DefaultView(Model):
     user_id: Mapped[UUID] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     list_name: Mapped[str] = mapped_column(String(40), primary_key=True)
     view_id: Mapped[UUID] = mapped_column(Id, ForeignKey("saved_views.id", ondelete="CASCADE"), index=True)
+
+
+class ListColumns(Model):
+    """The columns of a list that a person chose to see, unless an address names others."""
+
+    __tablename__ = "list_columns"
+
+    user_id: Mapped[UUID] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    list_name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    columns: Mapped[list[str]] = mapped_column(Document)

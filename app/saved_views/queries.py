@@ -10,7 +10,7 @@ from sqlalchemy.orm import joinedload
 from app.accounts.models import User
 from app.errors import NotFound
 from app.extensions import db
-from app.saved_views.models import DefaultView, SavedView
+from app.saved_views.models import DefaultView, ListColumns, SavedView
 
 
 def list_views(person: User) -> list[SavedView]:
@@ -43,6 +43,18 @@ def default_ids(person: User) -> set[UUID]:
     """The ids of the views that the lists of a person open with."""
     chosen = select(DefaultView.view_id).where(DefaultView.user_id == person.id)
     return set(db.session.scalars(chosen))
+
+
+def columns_of(person: User, list_name: str) -> list[str]:
+    """The columns of a list that a person chose; none where they chose none."""
+    return (
+        db.session.scalar(
+            select(ListColumns.columns).where(
+                ListColumns.user_id == person.id, ListColumns.list_name == list_name
+            )
+        )
+        or []
+    )
 
 
 def _order_for(person: User) -> tuple[ColumnElement[Any], ...]:

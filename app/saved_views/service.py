@@ -1,5 +1,6 @@
 """Save, rename, share and delete views, and choose what a list opens with; each with its trace."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from app.audit import service as audit
 from app.database import insert_into, lock, lock_name, new_id
 from app.errors import DomainError
 from app.extensions import db
-from app.saved_views.models import DefaultView, SavedView
+from app.saved_views.models import DefaultView, ListColumns, SavedView
 from app.web.lists import Listing
 
 #: Views of one list that a person can keep: more would be a list of their own.
@@ -70,6 +71,17 @@ def forget_default(list_name: str, *, by: User) -> None:
     """Have a person's list open bare again. Commits."""
     db.session.execute(
         delete(DefaultView).where(DefaultView.user_id == by.id, DefaultView.list_name == list_name)
+    )
+    db.session.commit()
+
+
+def remember_columns(list_name: str, columns: Sequence[str], *, by: User) -> None:
+    """Show a person these columns of a list from now on. Commits."""
+    values = {"user_id": by.id, "list_name": list_name, "columns": list(columns)}
+    keys = [ListColumns.user_id, ListColumns.list_name]
+    statement = insert_into(ListColumns).values(values)
+    db.session.execute(
+        statement.on_conflict_do_update(index_elements=keys, set_={"columns": values["columns"]})
     )
     db.session.commit()
 

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from flask import Blueprint, Flask, abort, g, redirect, request, url_for
+from flask_babel import gettext as _
 from flask_login import current_user
+from werkzeug.datastructures import MultiDict
 
 from app.access.guards import can, require, wanted_listing
 from app.access.permissions import Permission
@@ -104,6 +107,22 @@ def choose(view_id: UUID) -> Any:
     else:
         service.choose_default(view, by=current_user)
     return see_other(url_for("saved_views.index"))
+
+
+@saved_views.post("/views/columns")
+@require(Permission.VIEW_SAVE)
+def choose_columns() -> Any:
+    """Remember which columns one wants to see, and go back to the list as it was narrowed."""
+    listing = wanted_listing()
+    form = listing.form(MultiDict(("column", code) for code in request.form.getlist("column")))
+    if "column" not in form:
+        abort(404)
+    if not form.validate():
+        raise DomainError(form.first_error or _("These filters cannot be used."), status=422)
+    service.remember_columns(listing.name, form.column.data or [], by=current_user)
+    address = MultiDict(parse_qsl(query_of(request.args)))
+    address.setlist("column", form.column.data or [])
+    return see_other(f"{url_for(listing.endpoint)}?{query_of(address) or 'view=all'}")
 
 
 def chips_of(listing: Listing) -> list[Chip]:

@@ -43,6 +43,7 @@ SECTIONS: dict[str, Any] = {
     "api": _l("API of the store's servers"),
     "exports": _l("Exports"),
     "webhooks": _l("Webhooks"),
+    "drift": _l("Comparison with PortOne"),
     "alerts": _l("Alerts"),
 }
 
@@ -188,6 +189,26 @@ _ALL = (
         most=24 * 60,
     ),
     Setting(
+        "drift_grace_minutes",
+        "drift",
+        Kind.NUMBER,
+        _l("A change at PortOne may take so many minutes to reach us"),
+        _l("What arrives within them is ordinary lateness, and no difference is recorded."),
+        10,
+        least=1,
+        most=24 * 60,
+    ),
+    Setting(
+        "drift_window_days",
+        "drift",
+        Kind.NUMBER,
+        _l("Payments made within so many days are compared"),
+        _l("Four times a day each, besides those that are open and those whose money moved."),
+        7,
+        least=1,
+        most=90,
+    ),
+    Setting(
         "alert_mismatches",
         "alerts",
         Kind.NUMBER,
@@ -222,6 +243,15 @@ _ALL = (
         _l("For stores that always sell. It ends with the next webhook. 0: no such alert."),
         0,
         most=30 * 24 * 60,
+    ),
+    Setting(
+        "alert_drifts",
+        "alerts",
+        Kind.NUMBER,
+        _l("Alert when so many differences from PortOne wait for a person"),
+        _l("It ends when no more than half as many do. 0: no such alert."),
+        1,
+        most=10_000,
     ),
     Setting(
         "alert_reminder_hours",

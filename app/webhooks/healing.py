@@ -88,7 +88,7 @@ def heal_open_gaps() -> int:
 def reread(payment_id: str) -> SyncResult:
     """Read a payment again, and note it at its gaps. Commits. Raises PortOneRefused, PortOneUncertain."""
     _note(payment_id, checked_at=clock.now())
-    result = sync_payment(payment_id)
+    result = sync_payment(payment_id, seen_how="walk")
     if result.change is None:
         note = UNKNOWN_THERE
     else:
@@ -157,7 +157,7 @@ def _next_place(page: PaymentPage, since: datetime, until: datetime, number: int
 
 
 def _store(page: PaymentPage, *, read_at: datetime, reached: datetime) -> None:
-    changes = store_snapshots(page.items, read_at=read_at) if page.items else []
+    changes = store_snapshots(page.items, read_at=read_at, seen_how="walk") if page.items else []
     watched = {"name": _WALK, "reached_at": reached}
     statement = insert_into(WebhookWatch).values(watched)
     db.session.execute(

@@ -65,6 +65,9 @@ def addresses(page: Page, demo: Demo) -> Iterator[tuple[str, str]]:
     yield "webhook-failed", first_link(page, "/webhooks?status=failed", r"/webhooks/[0-9a-f-]{36}")
     yield "webhooks-missing", "/webhooks/missing"
     yield "webhooks-bulk", "/webhooks/bulk/replay?type=Transaction.Paid"
+    yield "drifts", "/drift"
+    yield "drift", first_link(page, "/drift", r"/drift/[0-9a-f-]{36}")
+    yield "pg-refund", first_link(page, "/drift?kind=refunded_at_pg", r"/drift/[0-9a-f-]{36}")
     yield "alerts", "/alerts"
     yield "checks", "/checks"
     yield "billing-keys", "/billing-keys"

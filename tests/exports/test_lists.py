@@ -10,7 +10,7 @@ from app.extensions import db
 from app.webhooks.models import WebhookLog
 from tests.exports.conftest import NOON, add_payments, lines_of, work
 
-LISTS = ("payments", "refunds", "cancellations-elsewhere", "webhooks", "billing-keys", "charges")
+LISTS = ("payments", "refunds", "cancellations-elsewhere", "webhooks", "billing-keys", "charges", "drifts")
 ASKED = {"format": "csv", "reason": "점검"}
 
 

@@ -40,6 +40,11 @@ AMOUNTS = (1_000, 9_900, 10_000, 12_345, 50_000, 100_000)
 def store_world(chance: random.Random, count: int) -> None:
     """Payments of every sort, many of which share a moment."""
     store_snapshots([_snapshot(chance, number) for number in range(count)], read_at=MORNING)
+    drifting = [f"order-{number:04}" for number in range(0, count, 13)]
+    db.session.execute(
+        db.update(Payment).where(Payment.payment_id.in_(drifting)).values(has_drift=True),
+        execution_options={"synchronize_session": False},
+    )
     db.session.commit()
 
 
@@ -98,7 +103,9 @@ WORDS = {
     "취소일": ("2026-03-29", "2026-04"),
     "currency": ("USD", "JPY,KWD", "KRW"),
     "test": ("true", "false"),
-    "has": ("cancellation", "분쟁", "메모", "cancellation,분쟁"),
+    "has": ("cancellation", "분쟁", "메모", "cancellation,분쟁", "drift"),
+    "drift": ("yes", "no"),
+    "어긋남": ("예",),
     "phone": ("1234", "5,9", "0101235", "50-0", "12"),
     "email": ("a1", "@exam", "A"),
     "고객": ("길동", "jane", "c3", "민"),
@@ -162,6 +169,8 @@ def _is_value(payment: Payment, word: str, value: Any, filters: PaymentFilters) 
         return _is_amount(payment, value)
     if word == "test":
         return (payment.channel_type == "TEST") == value
+    if word == "drift":
+        return payment.has_drift == value
     if word == "has":
         return _has(payment, value)
     clock = {"approved": "paid", "requested": "requested", "cancelled-on": "cancelled"}.get(
@@ -176,6 +185,8 @@ def _has(payment: Payment, code: str) -> bool:
         return bool(payment.cancellations)
     if code == "open_dispute":
         return payment.has_open_dispute
+    if code == "drift":
+        return payment.has_drift
     assert code in FLAGS or code == "note", code
     return False
 

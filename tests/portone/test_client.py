@@ -136,6 +136,20 @@ def test_a_full_page_that_leads_nowhere_is_uncertain(portone, portone_http, item
         portone.list_payments_by_cursor(since=None, until=None, cursor="c1", size=1)
 
 
+def test_events_by_cursor_tell_what_moved_money(portone, portone_http):
+    refund = {"id": "e2", "type": "PARTIAL_CANCELLED", "paymentId": "bread-0003", "eventAmount": -1000}
+    items = [
+        {"paymentEvent": {"id": "e1", "type": "PAID", "paymentId": "bread-0001"}, "cursor": "c1"},
+        {"paymentEvent": refund | {"cancellation": CANCELLATION, "currency": "KRW"}, "cursor": "c2"},
+        {"paymentEvent": {"id": "e3"}, "cursor": "c3"},
+    ]
+    portone_http.get(f"{BASE}/payment-events-by-cursor", json={"items": items})
+    page = portone.list_payment_events_by_cursor(since=datetime(2026, 9, 1, tzinfo=UTC), size=3)
+    told = [(event.payment_id, event.amount, event.cancellation_id) for event in page.items]
+    assert told == [("bread-0001", None, None), ("bread-0003", -1000, "cancel-1")]
+    assert (page.next_cursor, page.left_out) == ("c3", 1)
+
+
 def test_a_cancel_is_sent_byte_for_byte_with_its_key(portone, portone_http):
     portone_http.post(f"{BASE}/payments/bread-0001/cancel", json={"cancellation": CANCELLATION})
     body = CancelRequest("bread-0001", "store-dawn", "단순 변심", 24_000, "ADMIN", amount=1_000).to_json()

@@ -11,7 +11,7 @@ from app.audit.models import AuditEntry
 from app.extensions import db
 from app.saved_views.models import SavedView
 from tests.conftest import Browser
-from tests.factories import make_user
+from tests.factories import make_payment, make_user
 
 QUERY = "amount_min=10000&status=PAID"
 
@@ -156,3 +156,22 @@ def test_what_was_done_with_a_view_is_in_the_trail(signed_in, admin):
     assert [(entry.action, entry.actor_id) for entry in entries] == [
         (f"view.{step}", admin.id) for step in ("saved", "changed", "deleted")
     ]
+
+
+def test_chosen_columns_are_remembered_for_the_person(signed_in, simulator):
+    make_payment(simulator)
+    columns = "/views/columns?list=payments&status=PAID"
+    answer = signed_in.submit(columns, {"column": ["requested", "approved"]})
+    assert (answer.status_code, answer.location) == (
+        303,
+        "/payments?column=approved&column=requested&status=PAID",
+    )
+    page = signed_in.get("/payments?view=all").text
+    assert 'data-label="요청 시각"' in page
+    assert 'data-label="고객"' not in page
+    assert 'data-label="고객"' in signed_in.get("/payments?column=customer").text
+
+
+def test_columns_there_are_none_of_are_refused(signed_in):
+    assert signed_in.submit("/views/columns?list=payments", {"column": "nothing"}).status_code == 422
+    assert signed_in.submit("/views/columns?list=refunds", {"column": "x"}).status_code == 404

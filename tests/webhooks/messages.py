@@ -10,7 +10,8 @@ from standardwebhooks import Webhook
 
 from app import clock
 from app.portone.errors import PortOneError, PortOneRefused
-from app.portone.payloads import BillingKeyInfo, BillingKeyPage, PaymentSnapshot
+from app.portone.events import EventPage
+from app.portone.payloads import BillingKeyInfo, BillingKeyPage, CursorPage, PaymentSnapshot
 from tests.conftest import STORE_ID, WEBHOOK_SECRET
 
 NOON = datetime(2026, 3, 29, 3, 0, tzinfo=UTC)
@@ -96,6 +97,13 @@ class FakePortOne:
 
     def get_payment(self, payment_id: str) -> PaymentSnapshot:
         return PaymentSnapshot.from_raw(self._find(self.payments, payment_id, "PAYMENT_NOT_FOUND"))
+
+    def list_payments_by_cursor(self, **_: Any) -> CursorPage:
+        """None made lately: what tests of webhooks tell of is only read by its id."""
+        return CursorPage((), None)
+
+    def list_payment_events_by_cursor(self, **_: Any) -> EventPage:
+        return EventPage((), None)
 
     def list_billing_keys(self, *, page: int, size: int) -> BillingKeyPage:
         self.asked["list"] += 1
