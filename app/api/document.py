@@ -28,7 +28,7 @@ with PortOne's SDK, compare what came back, and give money back later.
   `confirm` approves once, and `cancel` with an `Idempotency-Key` is one refund.
 - **Webhooks** are PortOne's affair: it sends them to `/webhooks/portone` or `/api/portone/webhook`, signed.
   A payment that is not what was announced is found there too, and staff are told.
-- **Problems** are RFC 9457 documents. Branch on `type`, which never changes:
+- **Problems** are RFC 9457 documents. Branch on `type`, which never changes: it is `urn:portico:problem:` and
 """
 
 
@@ -40,7 +40,7 @@ def openapi_document() -> dict[str, Any]:
         "info": {
             "title": "Portico API for the store's own servers",
             "version": version("portico"),
-            "description": f"{_INTRODUCTION}\n{_table_of_problems()}",
+            "description": _INTRODUCTION + _list_of_problems(),
         },
         "tags": [{"name": "payments", "description": "In the order of a checkout."}],
         "security": [{_TOKEN: []}],
@@ -52,13 +52,13 @@ def openapi_document() -> dict[str, Any]:
     }
 
 
-def _table_of_problems() -> str:
+def _list_of_problems() -> str:
+    """In Markdown, below the last point; a table would be too wide for a phone."""
     kinds = {kind for described in OPERATIONS for kind in _kinds_of(described)}
-    rows = [
-        f"| `{kind.type}` | {kind.status} | {kind.title}. {kind.advice} |"
+    return "\n".join(
+        f"    - `{kind.name}` ({kind.status}): {kind.title}. {kind.advice}"
         for kind in sorted(kinds, key=_order)
-    ]
-    return "\n".join(["| `type` | status | what it means, what to do |", "|---|---|---|", *rows])
+    )
 
 
 def _post(described: Operation) -> dict[str, Any]:

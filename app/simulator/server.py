@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.02
 
 
-class _QuietHandler(WSGIRequestHandler):
+class QuietHandler(WSGIRequestHandler):
     """Does not write a line for each request, and closes connections that get no answer."""
 
     def log_request(self, *_: Any) -> None:
@@ -38,7 +38,7 @@ class SimulatorServer:
     ) -> None:
         self.app = app
         self._deliver = deliver
-        self._server = make_server(host, port, app, threaded=True, request_handler=_QuietHandler)
+        self._server = make_server(host, port, app, threaded=True, request_handler=QuietHandler)
         self.url = f"http://{host}:{self._server.server_port}"
         self._thread = threading.Thread(target=self._listen, name="simulator", daemon=True)
 

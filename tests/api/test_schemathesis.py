@@ -8,7 +8,6 @@ import os
 from collections import Counter, deque
 from collections.abc import Iterator
 from datetime import timedelta
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -16,16 +15,15 @@ import schemathesis
 from flask import Flask
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
-from werkzeug.serving import make_server
 
 from app import clock
 from app.api import tokens
 from app.api.models import Scope
 from app.extensions import db
 from app.settings import service as settings
-from app.simulator.server import _QuietHandler
 from tests.api.conftest import Shop
 from tests.bench.servers import Servers, free_port
+from tests.workers import served
 
 DEEP = int(os.environ.get("API_EXAMPLES", "0"))
 #: Payments in every state, so that requests of random content reach them.
@@ -57,13 +55,8 @@ def address(app: Flask, simulator: Any, super_admin: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
         servers.end()
         return
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_QuietHandler)
-    listener = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    listener.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    listener.join()
-    server.server_close()
+    with served(app) as address:
+        yield address
 
 
 def make_payments(shop: Shop, simulator: Any) -> list[str]:

@@ -115,6 +115,6 @@ def test_each_problem_is_told_by_its_type_with_what_to_do(app):
             content = responses[str(kind.status)]["content"]["application/problem+json"]
             assert kind.type in content["schema"]["allOf"][1]["properties"]["type"]["enum"]
             assert content["examples"][kind.name]["value"]["detail"] == kind.advice
-            assert f"`{kind.type}`" in document["info"]["description"]
+            assert f"`{kind.name}` ({kind.status})" in document["info"]["description"]
     assert "Retry-After" in responses["429"]["headers"]
     assert "WWW-Authenticate" in responses["401"]["headers"]

@@ -28,8 +28,10 @@ from app.extensions import db
 from app.payments.queries import get_payment
 from app.refunds import balance
 from app.refunds.models import IN_FLIGHT, Refund
+from app.worker import Worker
 from tests.conftest import ENVIRONMENT
 from tests.factories import PASSWORD, make_payment
+from tests.workers import running, served
 
 ROOT = Path(__file__).parents[2]
 IS_WHOLE_TABLE = "KILL_TABLE" in os.environ
@@ -78,6 +80,7 @@ class Processes:
             settings["CRASHING_SECONDS"] = "1"
         self.environment = {**os.environ, **ENVIRONMENT, **settings}
         self.database = "SQLite" if settings["DATABASE_URL"].startswith("sqlite") else "PostgreSQL"
+        self.app, self.threads = app, contextlib.ExitStack()
         self.log = log.open("ab")
         self.running: list[subprocess.Popen[bytes]] = []
         with socket.socket() as free:
@@ -100,12 +103,18 @@ class Processes:
     def start_doomed(self, who: str, step: str) -> subprocess.Popen[bytes]:
         return self.start("tests.journeys.crashing", who, step, str(self.port))
 
-    def start_web(self) -> subprocess.Popen[bytes]:
-        bind = f"127.0.0.1:{self.port}"
-        return self.start("gunicorn", "-c", "app/deployment/gunicorn.py", "--workers", "1", "--bind", bind)
+    def start_worker(self) -> None:
+        self.start("flask", "--app", "wsgi", "worker")
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
-        return self.start("flask", "--app", "wsgi", "worker")
+    def come_back(self) -> None:
+        """A worker and a web server that live on: as in life, or in threads of ours, which begin at once."""
+        if not IS_WHOLE_TABLE:
+            self.threads.enter_context(running(Worker(self.app, threads=4)))
+            self.threads.enter_context(served(self.app, self.port))
+            return
+        self.start_worker()
+        bind = f"127.0.0.1:{self.port}"
+        self.start("gunicorn", "-c", "app/deployment/gunicorn.py", "--workers", "1", "--bind", bind)
 
     def await_web(self) -> None:
         def is_up() -> bool:
@@ -116,6 +125,7 @@ class Processes:
         await_that(is_up, STARTED_WITHIN)
 
     def stop(self) -> None:
+        self.threads.close()
         for process in self.running:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -255,8 +265,7 @@ def test_whoever_dies_the_refund_is_made_once(story: Story, who: str, step: str)
     else:
         act()
     died = story.await_death()
-    story.processes.start_worker()
-    story.processes.start_web()
+    story.processes.come_back()
     if step == "before the hold is committed":  # nothing was stored, so the person presses again
         story.processes.await_web()
         story.press()
