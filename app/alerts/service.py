@@ -27,11 +27,14 @@ from app.database import lock_name
 from app.errors import DomainError
 from app.extensions import db
 from app.portone.meanings import N_
+from app.schedules.listing import count_in_trouble
 from app.settings.service import value_of
 from app.webhooks import health
 
 #: Waits before a message is tried again; then it is given up.
 TRY_WAITS = tuple(timedelta(seconds=seconds) for seconds in (20, 60, 300, 1_800))
+#: Where to look, if not at the webhooks.
+_PAGES = {"plans": "/plans?stop=trouble"}
 #: Messages sent in one round.
 MOST_SENT = 20
 BROKEN = N_("Portico could not send the message. The log of the worker says why.")
@@ -74,6 +77,7 @@ def watches() -> list[Watch]:
         Watch("failures", health.count_failed(moment - health.SPAN), int(value_of("alert_failures"))),
         Watch("backlog", waited, int(value_of("alert_backlog_minutes"))),
         Watch("silence", silent, int(value_of("alert_silence_minutes"))),
+        Watch("plans", count_in_trouble(), int(value_of("alert_stopped_plans"))),
     ]
 
 
@@ -134,6 +138,9 @@ def text_of(watched: Watch, occasion: Occasion) -> str:
         "failures": _("Webhooks that stand as failed: %(value)s (alert from %(threshold)s)"),
         "backlog": _("A webhook has waited for %(value)s minutes (alert from %(threshold)s)"),
         "silence": _("No webhook has come for %(value)s minutes (alert from %(threshold)s)"),
+        "plans": _(
+            "Recurring plans that stand still because of trouble: %(value)s (alert from %(threshold)s)"
+        ),
     }
     figures = {"value": f"{watched.value:,}", "threshold": f"{watched.threshold:,}"}
     return f"{title_of(watched.name, occasion)}: {words[watched.name] % figures}"
@@ -145,6 +152,7 @@ def title_of(name: str, occasion: Occasion | str) -> str:
         "failures": _("Failed webhooks"),
         "backlog": _("Webhooks that wait"),
         "silence": _("No webhooks"),
+        "plans": _("Recurring plans that stand still"),
         "test": _("Test message"),
     }
     occasions = {Occasion.ENDED: _("over"), Occasion.REMINDER: _("still so"), Occasion.BEGAN: _("alert")}
@@ -188,7 +196,8 @@ def _decide(watched: Watch, lasting: Alert | None) -> None:
 def _tell(watched: Watch, occasion: Occasion) -> None:
     settings: Settings = current_app.config["SETTINGS"]
     with _language():
-        text = f"{text_of(watched, occasion)}\n{settings.public_url}/webhooks"
+        page = _PAGES.get(watched.name, "/webhooks")
+        text = f"{text_of(watched, occasion)}\n{settings.public_url}{page}"
     _write(watched.name, occasion, text, open_channels())
 
 

@@ -15,6 +15,7 @@ VIEWS = (
     ("10만 원 이상 카드", "payments", "amount_min=100000&currency=KRW&method=CARD"),
     ("확인할 환불", "refunds", "status=failed&status=uncertain"),
     ("계좌로 환불", "refunds", "account=1"),
+    ("실패한 예약결제", "schedules", "status=failed"),
 )
 
 

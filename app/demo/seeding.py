@@ -23,6 +23,7 @@ from app.billing_keys.service import sync_billing_keys
 from app.database import new_id
 from app.demo.bulk import tell_bulk_refunds
 from app.demo.habits import keep_habits
+from app.demo.plans import tell_plans
 from app.demo.webhook_troubles import tell_troubles
 from app.demo.world import PEOPLE
 from app.encryption import vault
@@ -79,6 +80,7 @@ def fill_dashboard(app: Flask, simulator: Simulator) -> None:
         _let_a_buyer_enter_an_account(staff)
         keep_habits(staff)
         tell_bulk_refunds(simulator, staff[-1])
+        tell_plans(simulator, staff)
 
 
 def _hire_people() -> list[User]:

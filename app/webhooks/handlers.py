@@ -21,6 +21,7 @@ from app.payments import snapshots as payments
 from app.portone.errors import PortOneRefused
 from app.portone.meanings import N_
 from app.portone.payloads import BillingKeyInfo, PaymentSnapshot
+from app.schedules.mirror import wake_by_payment
 from app.webhooks.models import WebhookLog, WebhookStatus
 
 #: Events of a payment, in words. Each is served by reading the payment again.
@@ -171,6 +172,7 @@ def _store_payments(readings: Sequence[Reading]) -> dict[str, payments.Change]:
     for snapshot in snapshots:
         if snapshot.billing_key and snapshot.paid_at:
             billing_keys.record_use(snapshot.billing_key, snapshot.paid_at)
+    wake_by_payment([snapshot.payment_id for snapshot in snapshots if snapshot.billing_key])
     return {change.payment_id: change for change in stored}
 
 
