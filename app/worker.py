@@ -273,9 +273,11 @@ def read_charged_payments(holder: str) -> int:
     return charge_settling.read_missing_payments()
 
 
-def stop_plans_of_lost_keys(_holder: str) -> int:
-    """Have plans looked at whose key was deleted or switched off; answers how many."""
-    return advancing.wake_plans_of_lost_keys()
+def stop_plans_of_lost_keys(holder: str) -> int:
+    """Stop plans whose key was deleted or switched off; answers how many. One worker at a time."""
+    if not leases.hold("plans of lost keys", holder=holder, seconds=2 * BEAT_SECONDS):
+        return 0
+    return advancing.stop_plans_of_lost_keys()
 
 
 #: In the order of urgency.

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, func, or_, select
 
 from app import clock
 from app.audit import service as audit
 from app.audit.service import Actor
-from app.billing_keys.models import BillingKey
-from app.database import lock, new_id
+from app.billing_keys.models import DELETED, BillingKey
+from app.database import lock, new_id, reading
 from app.extensions import db
 from app.leases import claim
 from app.portone.meanings import N_
@@ -38,6 +38,8 @@ from app.settings.service import value_of
 SOON = timedelta(minutes=10)
 #: A plan is looked at at least this often, whatever woke it or did not.
 LONGEST_REST = timedelta(hours=6)
+#: Plans stopped in one round when their keys are lost.
+STOPPED_AT_ONCE = 50
 #: Why a schedule was given up with its plan.
 KEY_LOST = N_("The billing key can no longer be charged.")
 
@@ -54,22 +56,16 @@ def claim_due(*, holder: str, limit: int) -> list[UUID]:
     return list(claim(ChargePlan, IS_ACTIVE, holder=holder, limit=limit, seconds=CLAIM_SECONDS))
 
 
-def wake_plans_of_lost_keys() -> int:
-    """Have plans looked at whose key was deleted or switched off; answers how many. Commits."""
-    lost = select(BillingKey.id).where(or_(BillingKey.status != "ISSUED", BillingKey.is_active.is_(False)))
-    concerned = select(ChargePlan.id).where(IS_ACTIVE, ChargePlan.billing_key_id.in_(lost))
-    if db.session.scalar(concerned.limit(1)) is None:
-        db.session.rollback()
-        return 0
-    woken = db.session.scalars(concerned).all()
-    db.session.execute(
-        update(ChargePlan)
-        .where(ChargePlan.id.in_(woken))
-        .values(next_attempt_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
-    db.session.commit()
-    return len(woken)
+def stop_plans_of_lost_keys() -> int:
+    """Stop plans whose key was deleted or switched off; answers how many. Commits each."""
+    is_lost = and_(ChargePlan.status == PlanStatus.ACTIVE, ~BillingKey.is_chargeable)
+    is_gone = and_(ChargePlan.status == PlanStatus.PAUSED, BillingKey.status == DELETED)
+    concerned = select(ChargePlan.id).join(ChargePlan.billing_key).where(or_(is_lost, is_gone))
+    with reading():
+        plan_ids = db.session.scalars(concerned.limit(STOPPED_AT_ONCE)).all()
+    for plan_id in plan_ids:
+        advance(plan_id)
+    return len(plan_ids)
 
 
 def count_charges(plan_id: UUID) -> int:
@@ -96,18 +92,21 @@ def next_dates(plan: ChargePlan, count: int = 6) -> list[datetime]:
 def _decide(plan_id: UUID) -> Dispatch | None:
     """What comes next, stored. Commits."""
     plan = lock(ChargePlan, plan_id)
-    dispatch = None
-    if plan.status == PlanStatus.ACTIVE:
-        open_row = find_open_of(plan_id)
-        if not db.session.get_one(BillingKey, plan.billing_key_id, populate_existing=True).is_chargeable:
-            _stop_for_key(plan, open_row)
-        elif open_row is None:
-            dispatch = _plan_next(plan)
-        else:
-            latest = clock.now() + LONGEST_REST
-            rest(plan, until=min(latest, max(open_row.time_to_pay + SOON, clock.now() + SOON)))
-    else:
+    key, dispatch = lock(BillingKey, plan.billing_key_id), None  # a deletion begins under the same lock
+    open_row = find_open_of(plan_id)
+    if plan.status != PlanStatus.ENDED and key.status == DELETED:
+        give_up_open(open_row, KEY_LOST, by=None)
+        _end(plan, Stop.KEY_DELETED)
+    elif plan.status != PlanStatus.ACTIVE:
         plan.release()
+    elif not key.is_chargeable:
+        give_up_open(open_row, KEY_LOST, by=None)
+        _pause(plan, Stop.KEY_INACTIVE)
+    elif open_row is None:
+        dispatch = _plan_next(plan)
+    else:
+        latest = clock.now() + LONGEST_REST
+        rest(plan, until=min(latest, max(open_row.time_to_pay + SOON, clock.now() + SOON)))
     db.session.commit()
     return dispatch
 
@@ -200,15 +199,6 @@ def hold(plan: ChargePlan, at: datetime) -> Dispatch | None:
 def rest(plan: ChargePlan, *, until: datetime) -> None:
     plan.attempts = 0
     plan.release(next_attempt_at=until)
-
-
-def _stop_for_key(plan: ChargePlan, open_row: PaymentSchedule | None) -> None:
-    is_deleted = plan.billing_key.status != "ISSUED"
-    give_up_open(open_row, KEY_LOST, by=None)
-    if is_deleted:
-        _end(plan, Stop.KEY_DELETED)
-    else:
-        _pause(plan, Stop.KEY_INACTIVE)
 
 
 def give_up_open(open_row: PaymentSchedule | None, reason: str, *, by: Actor | None) -> UUID | None:

@@ -122,17 +122,6 @@ def list_next_of_plans(plan_ids: list[UUID]) -> dict[UUID, PaymentSchedule]:
     return {row.plan_id: row for row in rows if row.plan_id}
 
 
-def list_next_charges(billing_key_ids: list[UUID]) -> dict[UUID, datetime]:
-    """When each of these keys is charged next, where something is scheduled."""
-    rows = db.session.execute(
-        select(PaymentSchedule.billing_key_id, PaymentSchedule.time_to_pay)
-        .where(PaymentSchedule.billing_key_id.in_(billing_key_ids))
-        .where(PaymentSchedule.status == ScheduleStatus.SCHEDULED)
-        .order_by(PaymentSchedule.time_to_pay.desc())
-    )
-    return {row.billing_key_id: row.time_to_pay for row in rows}
-
-
 def _conditions(filters: ScheduleFilters) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if filters.since:

@@ -1,19 +1,27 @@
 """What a billing key's page and a payment's timeline show of schedules and plans."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from flask import url_for
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from app.access.guards import can
 from app.access.permissions import Permission
 from app.billing_keys.models import BillingKey
-from app.billing_keys.panels import Panel, contribute_panel
+from app.billing_keys.panels import (
+    ListColumn,
+    Panel,
+    contribute_column,
+    contribute_ending,
+    contribute_panel,
+)
 from app.payments.models import Payment
 from app.payments.timeline import Entry, contribute
 from app.schedules import queries
-from app.schedules.models import PaymentSchedule
+from app.schedules.models import PlanStatus
 from app.schedules.words import rhythm_of
+from app.web.filters import money
 from app.web.labels import label_of
 
 
@@ -30,20 +38,23 @@ def show_schedules(row: BillingKey) -> Panel | None:
             "upcoming": queries.list_open_of_key(row.id),
             "recent": recent,
             "plans": queries.list_plans_of_key(row.id),
-            "failures": _failures_in_a_row(recent),
+            "failures": queries.failures_in_a_row(recent),
             "rhythm_of": rhythm_of,
         },
     )
 
 
-def _failures_in_a_row(recent: Sequence[PaymentSchedule]) -> int:
-    """How many of the latest charges have failed since one succeeded; `recent` has the latest first."""
-    failures = 0
-    for row in recent:
-        if row.status == "succeeded":
-            break
-        failures += row.status == "failed"
-    return failures
+@contribute_ending
+def tell_plans_that_end(row: BillingKey) -> Iterator[str]:
+    """The recurring plans that end with a key."""
+    for plan in queries.list_plans_of_key(row.id):
+        if plan.status != PlanStatus.ENDED:
+            amount = money(plan.amount, plan.currency)
+            yield _("Recurring plan “%(name)s”, %(amount)s", name=plan.order_name, amount=amount)
+
+
+contribute_column(ListColumn(_l("Next charge"), queries.list_next_charges, "schedules/_next_charge.html"))
+contribute_column(ListColumn(_l("Last result"), queries.list_last_results, "schedules/_last_result.html"))
 
 
 @contribute

@@ -139,7 +139,7 @@ def resume_plan(plan_id: UUID, reason: str, *, by: User, charges_now: bool = Fal
     plan = lock(ChargePlan, plan_id)
     if plan.status != PlanStatus.PAUSED:
         raise PlanRefused(_("Only a paused plan can be resumed."))
-    if not plan.billing_key.is_chargeable:
+    if not lock(BillingKey, plan.billing_key_id).is_chargeable:
         raise PlanRefused(_("This billing key is deleted or switched off, so it cannot be charged."))
     last = find_open_of(plan_id)
     if last is not None and last.is_being_revoked:

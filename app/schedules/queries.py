@@ -1,16 +1,20 @@
 """Schedules and plans to show: one of each, and what belongs together."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
+from app.billing_keys.models import BillingKey
 from app.database import lock
 from app.errors import NotFound
 from app.extensions import db
-from app.schedules.models import FINAL, IS_OPEN, ChargePlan, PaymentSchedule, PlanStatus
+from app.schedules.models import FINAL, IS_OPEN, ChargePlan, PaymentSchedule, PlanStatus, ScheduleStatus
 
 
 def find_schedule(row_id: UUID) -> PaymentSchedule | None:
@@ -105,3 +109,48 @@ def list_history_of_plan(plan_id: UUID, *, limit: int = 100) -> Sequence[Payment
         .order_by(PaymentSchedule.period.desc(), PaymentSchedule.plan_try.desc())
         .limit(limit)
     ).all()
+
+
+def list_next_charges(keys: Sequence[BillingKey]) -> dict[UUID, datetime]:
+    """When each of these keys is charged next, where something is scheduled."""
+    rows = db.session.execute(
+        select(PaymentSchedule.billing_key_id, func.min(PaymentSchedule.time_to_pay).label("at"))
+        .where(PaymentSchedule.billing_key_id.in_([key.id for key in keys]))
+        .where(PaymentSchedule.status == ScheduleStatus.SCHEDULED)
+        .group_by(PaymentSchedule.billing_key_id)
+    )
+    return {row.billing_key_id: row.at for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class LastResult:
+    """How the last scheduled charge of a key ended, and how many have failed since one succeeded."""
+
+    status: str
+    failures: int
+
+
+def list_last_results(keys: Sequence[BillingKey]) -> dict[UUID, LastResult]:
+    """The last result of each of these keys, where one was charged by schedule."""
+    rows = db.session.execute(
+        select(PaymentSchedule.billing_key_id, PaymentSchedule.status)
+        .where(PaymentSchedule.billing_key_id.in_([key.id for key in keys]))
+        .where(PaymentSchedule.status.in_((ScheduleStatus.SUCCEEDED, ScheduleStatus.FAILED)))
+        .order_by(PaymentSchedule.time_to_pay.desc(), PaymentSchedule.id.desc())
+    ).all()
+    charged: dict[UUID, list[Any]] = {}
+    for row in rows:
+        charged.setdefault(row.billing_key_id, []).append(row)
+    return {
+        key_id: LastResult(found[0].status, failures_in_a_row(found)) for key_id, found in charged.items()
+    }
+
+
+def failures_in_a_row(latest_first: Sequence[Any]) -> int:
+    """How many of the latest charges have failed since one succeeded."""
+    failures = 0
+    for row in latest_first:
+        if row.status == ScheduleStatus.SUCCEEDED:
+            break
+        failures += row.status == ScheduleStatus.FAILED
+    return failures

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app.audit.models import AuditEntry
+from app.billing_keys.service import sync_billing_key
 from app.clock import SEOUL
 from app.database import new_id
 from app.extensions import db
@@ -173,9 +174,19 @@ def test_a_plan_stops_when_its_key_is_lost(key, admin, work, lost, status):
     key.is_active = False
     key.status = "DELETED" if lost == "deleted" else "ISSUED"
     work()
-    work()
     assert (fresh(plan).status, fresh(plan).stop) == (status, f"key_{lost}")
     work(seconds=15)
+    assert told(plan) == [(0, 1, "revoked")]
+
+
+def test_a_plan_whose_schedule_went_with_its_key_has_ended(key, admin, work, double):
+    plan = make_plan(key, admin)
+    double.revoke_schedules([rows_of(plan)[0].schedule_id])
+    double.delete_billing_key(plain_key(double))
+    sync_billing_key(plain_key(double))
+    work()
+    work(seconds=15)
+    assert (fresh(plan).status, fresh(plan).stop) == ("ended", Stop.KEY_DELETED)
     assert told(plan) == [(0, 1, "revoked")]
 
 
