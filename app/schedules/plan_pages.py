@@ -10,13 +10,22 @@ from flask_login import current_user
 from app import clock
 from app.access.guards import require
 from app.access.permissions import Permission
+from app.accounts.service import SignInRefused
+from app.approvals import queries as approvals
+from app.approvals.proving import asking_to_wait, prove
+from app.approvals.proving import words_about as words_about_proof
+from app.approvals.queries import Kind
+from app.approvals.service import ApprovalRefused, ProofMissing
+from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import describe, get_billing_key
+from app.errors import DomainError
 from app.schedules import advancing, listing, queries
 from app.schedules import plans as service
 from app.schedules.forms import ReasonForm
 from app.schedules.models import ChargePlan, PlanStatus
 from app.schedules.plan_forms import PlanChangeForm, PlanForm, ResumeForm
-from app.schedules.plans import PlanRefused
+from app.schedules.plans import PlanRefused, PlanWish
+from app.schedules.service import ScheduleRefused, refuse_if_not_theirs
 from app.schedules.words import rhythm_of, words_about
 from app.settings.service import value_of
 from app.web.htmx import is_htmx, render, see_other
@@ -60,23 +69,17 @@ def create(billing_key_row_id: UUID) -> Any:
         return _form_page(billing_key_row_id, form, status=422)
     wish = form.wish()
     try:
-        if request.form.get("confirmed") == "1":
-            service.create_plan(billing_key_row_id, wish, by=current_user)
-            return see_other(url_for("plans.show", plan_id=wish.intent))
         key = get_billing_key(billing_key_row_id)
-        dates = service.dates_of(key, wish)
-    except PlanRefused as refusal:
+        refuse_if_not_theirs(current_user, Permission.PLAN_MANAGE, wish.amount, wish.currency)
+        if request.form.get("confirmed") != "1":
+            return _review_page(key, form, wish)
+        proof = prove(wish.amount, wish.currency, Kind.CHARGE)
+        service.create_plan(billing_key_row_id, wish, by=current_user, proof=proof)
+    except (ProofMissing, SignInRefused) as refusal:
+        return _review_page(get_billing_key(billing_key_row_id), form, wish, unproven=refusal)
+    except (PlanRefused, ScheduleRefused, ApprovalRefused) as refusal:
         return _form_page(billing_key_row_id, form, status=refusal.status, refusal=refusal)
-    return render(
-        "plans/review.html",
-        key=key,
-        description=describe(key),
-        form=form,
-        wish=wish,
-        rhythm=rhythm_of(wish),
-        dates=dates,
-        policy=_policy(),
-    )
+    return see_other(url_for("plans.show", plan_id=wish.intent))
 
 
 @plans.get("/plans/<uuid:plan_id>")
@@ -102,9 +105,13 @@ def update(plan_id: UUID) -> Any:
     form = PlanChangeForm(request.form, plan=plan)
     if not form.validate():
         return _edit_page(plan, form, status=422)
+    wish = form.wish()
     try:
-        service.change_plan(plan_id, form.wish(), form.reason.data, by=current_user)
-    except PlanRefused as refusal:
+        proof = prove(wish.amount, plan.currency, Kind.CHARGE) if wish.amount != plan.amount else None
+        service.change_plan(plan_id, wish, form.reason.data, by=current_user, proof=proof)
+    except (ProofMissing, SignInRefused) as refusal:
+        return _edit_page(queries.get_plan(plan_id), form, status=refusal.status, unproven=refusal)
+    except (PlanRefused, ScheduleRefused, ApprovalRefused) as refusal:
         return _edit_page(queries.get_plan(plan_id), form, status=refusal.status, refusal=refusal)
     return see_other(url_for("plans.show", plan_id=plan_id))
 
@@ -151,7 +158,7 @@ def _policy() -> dict[str, int]:
 
 
 def _form_page(
-    billing_key_row_id: UUID, form: PlanForm, *, status: int = 200, refusal: PlanRefused | None = None
+    billing_key_row_id: UUID, form: PlanForm, *, status: int = 200, refusal: DomainError | None = None
 ) -> Any:
     key = get_billing_key(billing_key_row_id)
     return render(
@@ -167,11 +174,44 @@ def _form_page(
     )
 
 
-def _edit_page(
-    plan: ChargePlan, form: PlanChangeForm, *, status: int = 200, refusal: PlanRefused | None = None
+def _review_page(
+    key: BillingKey, form: PlanForm, wish: PlanWish, *, unproven: DomainError | None = None
 ) -> Any:
-    open_row = queries.find_open_of(plan.id)
-    return render("plans/edit.html", status=status, plan=plan, form=form, refusal=refusal, open_row=open_row)
+    response = render(
+        "plans/review.html",
+        status=unproven.status if unproven else 200,
+        key=key,
+        description=describe(key),
+        form=form,
+        wish=wish,
+        rhythm=rhythm_of(wish),
+        dates=service.dates_of(key, wish),
+        policy=_policy(),
+        needs_proof=approvals.needs_proof(wish.amount, wish.currency, Kind.CHARGE),
+        unproven=words_about_proof(unproven),
+    )
+    return asking_to_wait(response, unproven)
+
+
+def _edit_page(
+    plan: ChargePlan,
+    form: PlanChangeForm,
+    *,
+    status: int = 200,
+    refusal: DomainError | None = None,
+    unproven: DomainError | None = None,
+) -> Any:
+    response = render(
+        "plans/edit.html",
+        status=status,
+        plan=plan,
+        form=form,
+        refusal=refusal,
+        open_row=queries.find_open_of(plan.id),
+        needs_proof=unproven is not None,
+        unproven=words_about_proof(unproven),
+    )
+    return asking_to_wait(response, unproven)
 
 
 def _show_page(
@@ -179,7 +219,7 @@ def _show_page(
     forms: dict[str, ReasonForm] | None = None,
     *,
     status: int = 200,
-    refusal: PlanRefused | None = None,
+    refusal: DomainError | None = None,
 ) -> Any:
     blank: dict[str, Any] = {"pause": ReasonForm(), "end": ReasonForm(), "resume": ResumeForm()}
     owes = plan.status == PlanStatus.PAUSED and plan.rhythm.due_at(plan.next_period) <= clock.now()

@@ -8,7 +8,10 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import make_transient
 
 from app import clock
+from app.access.permissions import Permission
 from app.accounts.models import User
+from app.approvals.queries import Kind
+from app.approvals.service import Proof, refuse_unproven
 from app.audit import service as audit
 from app.billing_keys.models import BillingKey
 from app.database import lock
@@ -19,6 +22,7 @@ from app.schedules.advancing import SOON, advance, give_up_open, record_stop, re
 from app.schedules.models import ChargePlan, PlanStatus, Stop
 from app.schedules.periods import Cadence, anchor_of
 from app.schedules.queries import find_open_of
+from app.schedules.service import refuse_if_not_theirs
 
 
 class PlanRefused(DomainError):
@@ -53,8 +57,11 @@ class PlanChange:
     most_charges: int | None
 
 
-def create_plan(billing_key_row_id: UUID, wish: PlanWish, *, by: User) -> None:
-    """Begin a plan and plan its first charge; the same intent again changes nothing. Raises `PlanRefused`."""
+def create_plan(billing_key_row_id: UUID, wish: PlanWish, *, by: User, proof: Proof | None = None) -> None:
+    """Begin a plan and plan its first charge; the same intent again changes nothing.
+
+    Raises `PlanRefused`, `ScheduleRefused` or `ApprovalRefused`.
+    """
     key = lock(BillingKey, billing_key_row_id)
     first = db.session.get(ChargePlan, wish.intent)
     if first is not None:
@@ -66,6 +73,8 @@ def create_plan(billing_key_row_id: UUID, wish: PlanWish, *, by: User) -> None:
     plan = draft(key, wish)
     plan.created_by = by.id
     refuse_if_impossible(plan)
+    refuse_if_not_theirs(by, Permission.PLAN_MANAGE, wish.amount, wish.currency)
+    refuse_unproven(by, proof, wish.amount, wish.currency, Kind.CHARGE)
     db.session.add(plan)
     audit.record("plan.created", "plan", plan.id, by=by, after={"status": plan.status}, facts=_terms(plan))
     db.session.commit()
@@ -161,11 +170,19 @@ def resume_plan(plan_id: UUID, reason: str, *, by: User, charges_now: bool = Fal
         settling.send(dispatch, is_first=True)
 
 
-def change_plan(plan_id: UUID, wish: PlanChange, reason: str, *, by: User) -> None:
-    """Change the terms of a plan; an open schedule keeps those it was made with. Raises `PlanRefused`."""
+def change_plan(
+    plan_id: UUID, wish: PlanChange, reason: str, *, by: User, proof: Proof | None = None
+) -> None:
+    """Change the terms of a plan; an open schedule keeps those it was made with.
+
+    Raises `PlanRefused`, and for another amount `ScheduleRefused` or `ApprovalRefused`.
+    """
     plan = lock(ChargePlan, plan_id)
     if plan.status == PlanStatus.ENDED:
         raise PlanRefused(_("This plan has ended. Make a new one."))
+    if wish.amount != plan.amount:
+        refuse_if_not_theirs(by, Permission.PLAN_MANAGE, wish.amount, plan.currency)
+        refuse_unproven(by, proof, wish.amount, plan.currency, Kind.CHARGE)
     before = _terms(plan)
     plan.day, plan.minute, plan.amount, plan.order_name = wish.day, wish.minute, wish.amount, wish.order_name
     plan.ends_on, plan.most_charges = wish.ends_on, wish.most_charges

@@ -10,10 +10,15 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from flask_babel import gettext as _
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from app import clock
+from app.access.permissions import Permission
 from app.accounts.models import User
+from app.approvals import queries as approvals
+from app.approvals.queries import Kind
+from app.approvals.service import Proof, refuse_above_limit, refuse_unproven, refuse_without
 from app.audit import service as audit
 from app.audit.service import Actor
 from app.billing_keys.models import BillingKey
@@ -52,11 +57,11 @@ def payment_id_of(intent: UUID) -> str:
     return "sch" + base64.b32encode(intent.bytes).decode().rstrip("=").lower()
 
 
-def request_schedule(billing_key_row_id: UUID, wish: Wish, *, by: User) -> None:
+def request_schedule(billing_key_row_id: UUID, wish: Wish, *, by: User, proof: Proof | None = None) -> None:
     """Plan a charge with a billing key; the same intent again changes nothing.
 
-    Raises `ScheduleRefused` where PortOne need not be asked. What PortOne answers, or that it does not, is
-    recorded on the schedule.
+    Raises `ScheduleRefused` or `ApprovalRefused` where PortOne need not be asked. What PortOne answers, or
+    that it does not, is recorded on the schedule.
     """
     key = lock(BillingKey, billing_key_row_id)
     first = find_schedule(wish.intent)
@@ -67,6 +72,9 @@ def request_schedule(billing_key_row_id: UUID, wish: Wish, *, by: User) -> None:
             raise ScheduleRefused(_("This form belongs to another billing key. Open the form again."))
         return
     refuse_if_impossible(key, wish.time_to_pay)
+    beside = sum_on_day_of(key, wish)
+    refuse_if_not_theirs(by, Permission.SCHEDULE_CREATE, wish.amount, wish.currency, beside=beside)
+    refuse_unproven(by, proof, wish.amount, wish.currency, Kind.CHARGE)
     row = new_row(key, wish)
     row.requested_by = by.id
     dispatch = settling.dispatch_of(row)
@@ -80,6 +88,42 @@ def request_schedule(billing_key_row_id: UUID, wish: Wish, *, by: User) -> None:
     )
     commit_alone()
     settling.send(dispatch, is_first=True)
+
+
+def refuse_if_not_theirs(
+    by: User, permission: Permission, amount: int, currency: str, *, beside: int = 0
+) -> None:
+    """Raise what a person may not plan: the limits of charges hold for charges to come as well.
+
+    Nobody approves a charge to come, so what takes a second person is not planned at all. `beside` is what
+    the key is charged on that day anyway.
+    """
+    refuse_without(by, permission)
+    refuse_above_limit(by, amount, currency, Kind.CHARGE)
+    if approvals.needs_second_person(amount + beside, currency, Kind.CHARGE):
+        raise ScheduleRefused(
+            _(
+                "A charge of this amount takes a second person, and nobody approves charges to come. "
+                "Charge it by hand when it is due, and have it approved then."
+            ),
+            status=422,
+        )
+
+
+def sum_on_day_of(key: BillingKey, wish: Wish) -> int:
+    """What else people have planned for a key in that currency on the day of a wish, in minor units."""
+    day = wish.time_to_pay.astimezone(clock.SEOUL).date()
+    until = clock.start_of_day(day + timedelta(days=1))
+    amount = select(func.sum(PaymentSchedule.amount)).where(
+        PaymentSchedule.billing_key_id == key.id,
+        PaymentSchedule.currency == wish.currency,
+        PaymentSchedule.is_ours,
+        PaymentSchedule.plan_id.is_(None),
+        PaymentSchedule.status.not_in(("failed", "revoked", "refused")),
+        PaymentSchedule.time_to_pay >= clock.start_of_day(day),
+        PaymentSchedule.time_to_pay < until,
+    )
+    return int(db.session.scalar(amount) or 0)
 
 
 def refuse_if_impossible(key: BillingKey, time_to_pay: datetime) -> None:

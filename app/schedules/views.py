@@ -12,9 +12,17 @@ from flask_login import current_user
 from app import clock
 from app.access.guards import require
 from app.access.permissions import Permission
+from app.accounts.service import SignInRefused
+from app.approvals import queries as approvals
+from app.approvals.proving import asking_to_wait, prove
+from app.approvals.proving import words_about as words_about_proof
+from app.approvals.queries import Kind
+from app.approvals.service import ApprovalRefused, ProofMissing
 from app.audit.queries import list_entries_of
 from app.audit.words import words_of_action
+from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import describe, get_billing_key
+from app.errors import DomainError
 from app.payments.goto import as_uuid
 from app.payments.queries import find_payment
 from app.payments.timeline import Entry
@@ -22,7 +30,7 @@ from app.schedules import calendar, exporting, listing, missing, queries, servic
 from app.schedules.forms import ReasonForm, ScheduleForm
 from app.schedules.list_form import ScheduleFilterForm
 from app.schedules.models import PaymentSchedule
-from app.schedules.service import ScheduleRefused
+from app.schedules.service import ScheduleRefused, Wish
 from app.schedules.words import outcome_of, words_about
 from app.web.htmx import is_htmx, render, see_other
 from app.web.lists import query_of
@@ -139,7 +147,7 @@ def create(billing_key_row_id: UUID) -> Any:
         return _form_page(billing_key_row_id, form, status=422)
     try:
         return _review_or_carry_out(billing_key_row_id, form)
-    except ScheduleRefused as refusal:
+    except (ScheduleRefused, ApprovalRefused) as refusal:
         return _form_page(billing_key_row_id, form, status=refusal.status, refusal=refusal)
 
 
@@ -151,13 +159,27 @@ def _is_made(form: ScheduleForm) -> bool:
 
 def _review_or_carry_out(billing_key_row_id: UUID, form: ScheduleForm) -> Any:
     wish = form.wish()
-    if request.form.get("confirmed") == "1":
-        service.request_schedule(billing_key_row_id, wish, by=current_user)
-        return see_other(url_for("schedules.show", row_id=wish.intent))
     key = get_billing_key(billing_key_row_id)
     service.refuse_if_impossible(key, wish.time_to_pay)
-    return render(
+    beside = service.sum_on_day_of(key, wish)
+    by, may = current_user, Permission.SCHEDULE_CREATE
+    service.refuse_if_not_theirs(by, may, wish.amount, wish.currency, beside=beside)
+    if request.form.get("confirmed") != "1":
+        return _review_page(key, form, wish)
+    try:
+        proof = prove(wish.amount, wish.currency, Kind.CHARGE)
+        service.request_schedule(billing_key_row_id, wish, by=current_user, proof=proof)
+    except (ProofMissing, SignInRefused) as refusal:
+        return _review_page(get_billing_key(billing_key_row_id), form, wish, unproven=refusal)
+    return see_other(url_for("schedules.show", row_id=wish.intent))
+
+
+def _review_page(
+    key: BillingKey, form: ScheduleForm, wish: Wish, *, unproven: DomainError | None = None
+) -> Any:
+    response = render(
         "schedules/review.html",
+        status=unproven.status if unproven else 200,
         key=key,
         description=describe(key),
         form=form,
@@ -168,11 +190,14 @@ def _review_or_carry_out(billing_key_row_id: UUID, form: ScheduleForm) -> Any:
             for row in queries.list_open_of_key(key.id)
             if abs(row.time_to_pay - wish.time_to_pay) < timedelta(days=1)
         ],
+        needs_proof=approvals.needs_proof(wish.amount, wish.currency, Kind.CHARGE),
+        unproven=words_about_proof(unproven),
     )
+    return asking_to_wait(response, unproven)
 
 
 def _form_page(
-    billing_key_row_id: UUID, form: ScheduleForm, *, status: int = 200, refusal: ScheduleRefused | None = None
+    billing_key_row_id: UUID, form: ScheduleForm, *, status: int = 200, refusal: DomainError | None = None
 ) -> Any:
     key = get_billing_key(billing_key_row_id)
     return render(
@@ -187,7 +212,7 @@ def _form_page(
 
 
 def _show_page(
-    row: PaymentSchedule, form: ReasonForm, *, status: int = 200, refusal: ScheduleRefused | None = None
+    row: PaymentSchedule, form: ReasonForm, *, status: int = 200, refusal: DomainError | None = None
 ) -> Any:
     return render(
         "schedules/show.html",

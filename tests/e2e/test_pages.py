@@ -69,6 +69,17 @@ def addresses(page: Page, demo: Demo) -> Iterator[tuple[str, str]]:
     yield "checks", "/checks"
     yield "billing-keys", "/billing-keys"
     yield "billing-key", first_link(page, "/billing-keys", r"/billing-keys/[0-9a-f-]{36}")
+    yield "schedules", "/schedules"
+    yield "schedules-calendar", "/schedules/calendar"
+    yield "schedules-missing", "/schedules/missing"
+    yield "schedule", first_link(page, "/schedules", r"/schedules/[0-9a-f-]{36}")
+    yield "plans", "/plans"
+    yield "plan", first_link(page, "/plans", r"/plans/[0-9a-f-]{36}")
+    yield "plan-paused", first_link(page, "/plans?stop=trouble", r"/plans/[0-9a-f-]{36}")
+    yield "plan-edit", first_link(page, "/plans?status=active", r"/plans/[0-9a-f-]{36}") + "/edit"
+    key = first_link(page, "/schedules/missing", r"/billing-keys/[0-9a-f-]{36}")
+    yield "schedule-new", key + "/schedules/new"
+    yield "plan-new", key + "/plans/new"
     yield "account", "/account"
     yield "not-found", "/nowhere"
 

@@ -11,6 +11,8 @@ from app.encryption import vault
 from app.extensions import db
 from app.schedules.models import ChargePlan, PaymentSchedule
 from app.schedules.service import payment_id_of
+from app.settings import service as settings
+from tests.factories import PASSWORD, make_user
 from tests.schedules.conftest import make_plan, make_schedule, rows_of
 
 
@@ -107,6 +109,30 @@ def test_a_plan_is_begun_in_two_steps_and_the_review_names_its_dates(key, signed
     done = signed_in.submit(address, typed | {"confirmed": "1"})
     assert done.location == f"/plans/{typed['intent']}"
     assert "2026-12-31 10:00" in signed_in.get(done.location).text
+
+
+@pytest.mark.parametrize("page", ["schedules", "plans"])
+def test_the_limits_of_charges_hold_for_charges_to_come(key, signed_in, super_admin, double, page):
+    typed = (fields() if page == "schedules" else plan_fields()) | {"confirmed": "1"}
+    address = f"/billing-keys/{key.id}/{page}/new"
+    for name, status in (("charge_limit_admin", 422), ("charge_step_up_threshold", 422)):
+        settings.change({name: {"KRW": 19_899}}, by=super_admin)
+        assert signed_in.submit(address, typed).status_code == status, name
+        assert double.state.schedules() == []
+        settings.change({name: {"KRW": 19_900}}, by=super_admin)
+    settings.change({"charge_step_up_threshold": {"KRW": 1}}, by=super_admin)
+    assert signed_in.submit(address, typed | {"password": "wrong"}).status_code != 303
+    assert signed_in.submit(address, typed | {"password": PASSWORD}).status_code == 303
+    assert len(double.state.schedules()) == 1
+
+
+def test_what_takes_a_second_person_is_not_planned_in_parts_either(key, signed_in, super_admin, double):
+    make_user(role="super_admin", email="second@example.com")
+    settings.change({"charge_approval_threshold": {"KRW": 30_000}}, by=super_admin)
+    address = f"/billing-keys/{key.id}/schedules/new"
+    assert signed_in.submit(address, fields(confirmed="1", time="09:00")).status_code == 303
+    assert signed_in.submit(address, fields(confirmed="1", time="11:00")).status_code == 422
+    assert len(double.state.schedules()) == 1
 
 
 def test_a_revocation_needs_a_reason(key, signed_in, admin):
