@@ -6,11 +6,10 @@ schedules of PortOne's double are held against ours.
 """
 
 import threading
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,10 +25,7 @@ from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import find_billing_key
 from app.billing_keys.service import sync_billing_key
 from app.database import new_id
-from app.errors import DomainError
 from app.extensions import db
-from app.portone import transport
-from app.portone.errors import PortOneError, PortOneUncertain
 from app.schedules.models import UNANSWERED, ChargePlan, PaymentSchedule, PlanStatus
 from app.schedules.periods import Cadence
 from app.schedules.plans import (
@@ -44,8 +40,8 @@ from app.schedules.plans import (
 from app.schedules.service import Wish, recheck_schedule, request_schedule, revoke_schedules
 from app.simulator.problems import Problem
 from app.worker import DUTIES, Worker
-from tests.conftest import Browser
-from tests.journeys.refund_machine import IMPATIENT, PATIENT, Crash, PowerCut
+from tests.journeys import refund_machine
+from tests.journeys.refund_machine import IMPATIENT, PATIENT
 
 FAULTS = {
     "schedule_payment": (
@@ -83,65 +79,23 @@ class Row:
     is_being_revoked: bool
 
 
-class World:
-    """What outlives an example: the app, PortOne's double, two people, two workers, and the clock."""
+class World(refund_machine.World):
+    """What outlives an example; the books are kept of schedules, by the paymentId they were made under."""
 
     def __init__(
         self, app: Flask, simulator: Any, admins: list[User], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        self.app, self.simulator = app, simulator
-        self.admin_ids = [admin.id for admin in admins]
+        super().__init__(app, simulator, admins, monkeypatch)
         duties = [duty for duty in DUTIES if duty.name in OF_SCHEDULES]
         self.workers = [Worker(app, threads=1, duties=duties) for _ in range(2)]
-        self.steps: Counter[str] = Counter()
-        self.outcomes: Counter[str] = Counter()
-        self.crash = Crash()
-        self.silence = "timeout"
-        self.made: defaultdict[str, list[str]] = defaultdict(list)
-        self.leap = timedelta()
-        self.secret = simulator.api_secret
-        db.session.commit()
-        self._patch(monkeypatch)
-        self._receive_webhooks()
-
-    def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + self.leap)  # the double's threads too
-        monkeypatch.setattr(transport, "_silence", lambda problem: PortOneUncertain(self.silence))
-        monkeypatch.setattr(db.session, "commit", self.crash.watch(db.session.commit))
-        self.line = self.app.extensions["portone"]._transport
-        monkeypatch.setattr(self.line, "send", self.crash.watch(self.line.send))
-        monkeypatch.setattr(self.line, "_sleep", lambda seconds: None)
-        schedule = self.simulator.schedule
+        schedule = simulator.schedule
 
         def keep_books(payment_id: str, *args: Any, **how: Any) -> Any:
             made = schedule(payment_id, *args, **how)
             self.made[payment_id].append(made["id"])
             return made
 
-        monkeypatch.setattr(self.simulator, "schedule", keep_books)
-
-    def _receive_webhooks(self) -> None:
-        client = self.app.test_client()
-        assert isinstance(client, Browser)
-        self.simulator.outbox.url = "http://portico.example/webhooks/portone"
-        self.simulator.outbox.send = lambda message: client.post(
-            "/webhooks/portone", data=message.body, headers=message.headers
-        )
-
-    def admin(self, index: int) -> User:
-        """One of the two, in the session at hand."""
-        return db.session.get_one(User, self.admin_ids[index])
-
-    @contextmanager
-    def process(self) -> Iterator[None]:
-        """A process of ours: it may be refused, it may hear nothing, and it may die."""
-        try:
-            with self.app.app_context():
-                yield
-        except (DomainError, PortOneError, PowerCut):
-            pass
-        finally:
-            self.crash.disarm()
+        monkeypatch.setattr(simulator, "schedule", keep_books)
 
 
 class ScheduleMachine(RuleBasedStateMachine):
