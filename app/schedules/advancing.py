@@ -187,7 +187,6 @@ def hold(plan: ChargePlan, at: datetime) -> Dispatch | None:
     row.plan_id, row.period, row.plan_try = plan.id, plan.next_period, len(tries) + 1
     dispatch = settling.dispatch_of(row)
     if dispatch is None:
-        db.session.expunge(row)
         _pause(plan, Stop.REFUSED, problem="KEY_UNREADABLE")
         return None
     db.session.add(row)

@@ -252,6 +252,13 @@ def test_a_plan_that_never_reached_portone_tries_again_under_a_new_id(double, ke
     assert (told(plan)[1], len(double.payments())) == ((0, 2, "succeeded"), 1)
 
 
+def test_a_key_that_nobody_can_open_any_more_pauses_the_plan(double, key, admin):
+    key.billing_key_encrypted = "sealed with a key that is gone"
+    plan = make_plan(key, admin)
+    assert (fresh(plan).status, fresh(plan).problem, rows_of(plan)) == ("paused", "KEY_UNREADABLE", [])
+    assert double.state.schedules() == []
+
+
 def test_the_same_form_twice_begins_one_plan(double, key, admin):
     plan = make_plan(key, admin)
     again = make_plan(key, admin, intent=plan.id, amount=1)
