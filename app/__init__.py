@@ -130,6 +130,8 @@ def _add_blueprints(app: Flask) -> None:
     from app.refunds import account_entry
     from app.refunds import views as refunds
     from app.saved_views import views as saved_views
+    from app.schedules import plan_pages
+    from app.schedules import views as schedules
     from app.settings import views as settings
     from app.webhooks import bulk_pages, endpoint, missing, views  # noqa: F401 - they fill the blueprint
     from app.webhooks.blueprint import webhooks
@@ -151,6 +153,8 @@ def _add_blueprints(app: Flask) -> None:
         webhooks,
         billing_keys.billing_keys,
         charges.charges,
+        schedules.schedules,
+        plan_pages.plans,
         api.endpoint,
         api_pages.pages,
         erasure.erasure,
@@ -167,11 +171,13 @@ def _add_blueprints(app: Flask) -> None:
 
 
 def _teach_search() -> None:
-    """Let search boxes and timelines know what stands above them: refunds, webhooks, billing keys."""
+    """Let search boxes and timelines know what stands above them: refunds, webhooks, keys, schedules."""
     import app.billing_keys.finding
     import app.billing_keys.history
     import app.charges.finding
     import app.refunds.finding
+    import app.schedules.finding
+    import app.schedules.panels
     import app.webhooks.finding  # noqa: F401
 
 

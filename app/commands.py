@@ -30,6 +30,7 @@ from app.payments.service import sync_range
 from app.portone.errors import PortOneError, PortOneRefused
 from app.portone.meanings import meaning_of
 from app.rotation import rotate_keys
+from app.schedules.mirror import sync_schedules
 from app.web.catalogues import translate
 from app.web.forms import EARLIEST, LATEST
 from app.worker import Worker
@@ -92,7 +93,7 @@ def worker(threads: int) -> None:
 @click.option("--until", "last", type=DAY, help="Last day (Asia/Seoul), included; today by default.")
 @with_appcontext
 def sync(first: datetime | None, last: datetime | None) -> None:
-    """Copy payments and billing keys from PortOne; an interrupted run is taken up where it stood."""
+    """Copy payments, billing keys and schedules; an interrupted run is taken up where it stood."""
     for day in filter(None, (first, last)):
         if not EARLIEST <= day.date() <= LATEST:
             raise click.BadParameter("Choose days between 1990 and 2199.")
@@ -103,10 +104,12 @@ def sync(first: datetime | None, last: datetime | None) -> None:
     try:
         run = sync_range(since, until, on_progress=_say_progress)
         keys, _ = sync_billing_keys()
+        schedules = sync_schedules()
     except PortOneError as problem:
         raise click.ClickException(_in_words(problem)) from problem
     click.echo(
-        f"\nDone: {run.payments_read} payments read, {run.payments_changed} changed; {keys} billing keys."
+        f"\nDone: {run.payments_read} payments read, {run.payments_changed} changed; {keys} billing keys;"
+        f" {schedules.read} schedules."
     )
     if run.payments_left_out:
         click.echo(f"{run.payments_left_out} payments could not be read and were left out; the log says why.")

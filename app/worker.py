@@ -46,6 +46,10 @@ from app.refunds import account_keeping, approving, closing, settling
 from app.refunds import service as refunds
 from app.refunds.models import AccountClosure, Refund
 from app.refunds.queries import list_payments_behind
+from app.schedules import advancing, mirror
+from app.schedules import service as schedules
+from app.schedules import settling as schedule_settling
+from app.schedules.models import ChargePlan, PaymentSchedule
 from app.wake_up import Listener
 from app.webhooks import claiming, healing, retention
 from app.webhooks import service as webhooks
@@ -152,6 +156,27 @@ def deletion_inbox(holder: str) -> Inbox:
     return Inbox("deletions", claim)
 
 
+def schedule_inbox(holder: str) -> Inbox:
+    """Charges to come that PortOne has not answered for, that are to be revoked, or whose time has come."""
+
+    def claim() -> list[Task]:
+        claimed = schedules.claim_waiting(holder=holder, limit=16)
+        follow = schedule_settling.follow
+        return [Task(PaymentSchedule, (row_id,), partial(follow, row_id)) for row_id in claimed]
+
+    return Inbox("schedules", claim)
+
+
+def plan_inbox(holder: str) -> Inbox:
+    """Recurring plans whose next charge may have to be planned."""
+
+    def claim() -> list[Task]:
+        claimed = advancing.claim_due(holder=holder, limit=8)
+        return [Task(ChargePlan, (plan_id,), partial(advancing.advance, plan_id)) for plan_id in claimed]
+
+    return Inbox("plans", claim)
+
+
 def webhook_inbox(holder: str) -> Inbox:
     """Waiting webhooks, those of one payment together."""
     processor = webhooks.Processor(holder)
@@ -250,8 +275,24 @@ def read_charged_payments(holder: str) -> int:
     return charge_settling.read_missing_payments()
 
 
+def stop_plans_of_lost_keys(holder: str) -> int:
+    """Stop plans whose key was deleted or switched off; answers how many. One worker at a time."""
+    if not leases.hold("plans of lost keys", holder=holder, seconds=2 * BEAT_SECONDS):
+        return 0
+    return advancing.stop_plans_of_lost_keys()
+
+
 #: In the order of urgency.
-INBOXES = (refund_inbox, charge_inbox, closure_inbox, deletion_inbox, webhook_inbox, job_inbox)
+INBOXES = (
+    refund_inbox,
+    charge_inbox,
+    closure_inbox,
+    deletion_inbox,
+    webhook_inbox,
+    schedule_inbox,
+    plan_inbox,
+    job_inbox,
+)
 DUTIES = (
     Duty("payments in motion", 5.0, sync_payments_in_motion),
     Duty("refund accounts", 60.0, account_keeping.erase_old_accounts),
@@ -264,6 +305,8 @@ DUTIES = (
     Duty("refunds that waited too long", 10.0, expire_refunds),
     Duty("charges that waited too long", 10.0, expire_charges),
     Duty("charged payments", 15.0, read_charged_payments),
+    Duty("schedules of others", 60.0, mirror.watch),
+    Duty("plans of lost keys", 10.0, stop_plans_of_lost_keys),
 )
 
 

@@ -48,6 +48,10 @@ class Permission(StrEnum):
     CHARGE_RECHECK = "charge:recheck"
     CHARGE_APPROVE = "charge:approve"
     CUSTOMER_ERASE = "customer:erase"
+    SCHEDULE_READ = "schedule:read"
+    SCHEDULE_CREATE = "schedule:create"
+    SCHEDULE_REVOKE = "schedule:revoke"
+    PLAN_MANAGE = "plan:manage"
     DOCS_READ = "docs:read"
     API_TOKEN_MANAGE = "api_token:manage"  # noqa: S105 - no secret
     ADMIN_MANAGE = "admin:manage"

@@ -29,6 +29,7 @@ from app.errors import DomainError
 from app.extensions import db
 from app.payments.queries import count_unsettled
 from app.portone.meanings import N_
+from app.schedules.listing import count_in_trouble
 from app.settings.service import value_of
 from app.webhooks import health
 
@@ -37,7 +38,11 @@ TRY_WAITS = tuple(timedelta(seconds=seconds) for seconds in (20, 60, 300, 1_800)
 #: Messages sent in one round.
 MOST_SENT = 20
 #: Where to look, if not at the webhooks.
-_PAGES = {"mismatches": "/payments?flag=mismatched", "drifts": "/drift"}
+_PAGES = {
+    "mismatches": "/payments?flag=mismatched",
+    "drifts": "/drift",
+    "plans": "/plans?stop=trouble",
+}
 BROKEN = N_("Portico could not send the message. The log of the worker says why.")
 NO_LONGER_SET_UP = N_("This channel is no longer set up.")
 
@@ -80,6 +85,7 @@ def watches() -> list[Watch]:
         Watch("backlog", waited, int(value_of("alert_backlog_minutes"))),
         Watch("silence", silent, int(value_of("alert_silence_minutes"))),
         Watch("drifts", count_open(), int(value_of("alert_drifts"))),
+        Watch("plans", count_in_trouble(), int(value_of("alert_stopped_plans"))),
     ]
 
 
@@ -142,6 +148,9 @@ def text_of(watched: Watch, occasion: Occasion) -> str:
         "backlog": _("A webhook has waited for %(value)s minutes (alert from %(threshold)s)"),
         "silence": _("No webhook has come for %(value)s minutes (alert from %(threshold)s)"),
         "drifts": _("Differences from PortOne that wait for a person: %(value)s (alert from %(threshold)s)"),
+        "plans": _(
+            "Recurring plans that stand still because of trouble: %(value)s (alert from %(threshold)s)"
+        ),
     }
     figures = {"value": f"{watched.value:,}", "threshold": f"{watched.threshold:,}"}
     return f"{title_of(watched.name, occasion)}: {words[watched.name] % figures}"
@@ -155,6 +164,7 @@ def title_of(name: str, occasion: Occasion | str) -> str:
         "backlog": _("Webhooks that wait"),
         "silence": _("No webhooks"),
         "drifts": _("Differences from PortOne"),
+        "plans": _("Recurring plans that stand still"),
         "test": _("Test message"),
     }
     occasions = {Occasion.ENDED: _("over"), Occasion.REMINDER: _("still so"), Occasion.BEGAN: _("alert")}

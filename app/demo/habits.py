@@ -16,6 +16,7 @@ VIEWS = (
     ("확인할 환불", "refunds", "status=failed&status=uncertain"),
     ("계좌로 환불", "refunds", "account=1"),
     ("확인할 청구", "charges", "status=failed&status=uncertain"),
+    ("실패한 예약결제", "schedules", "status=failed"),
 )
 
 

@@ -26,6 +26,7 @@ from app.demo.bulk import tell_bulk_refunds
 from app.demo.charging import tell_charges
 from app.demo.differences import tell_differences
 from app.demo.habits import keep_habits
+from app.demo.plans import tell_plans
 from app.demo.webhook_troubles import tell_troubles
 from app.demo.world import PEOPLE
 from app.encryption import vault
@@ -85,6 +86,7 @@ def fill_dashboard(app: Flask, simulator: Simulator) -> None:
         tell_bulk_refunds(simulator, staff[-1])
         tell_charges(simulator, staff)
         tell_differences(simulator, staff)
+        tell_plans(simulator, staff)
 
 
 def _hire_people() -> list[User]:

@@ -34,6 +34,10 @@ from app.money import Money
 from app.payments.filters import FLAGS
 from app.payments.models import Cancellation, Payment
 from app.refunds.models import Refund, RefundStatus
+from app.schedules.listing import is_in_trouble
+from app.schedules.listing import is_real as is_real_charge
+from app.schedules.missing import missing_keys
+from app.schedules.models import ChargePlan, PaymentSchedule, ScheduleStatus
 from app.webhooks.gaps import is_missing
 from app.webhooks.models import WebhookGap, WebhookLog, WebhookStatus
 from app.worker import ALIVE_SECONDS, SIGN_OF_LIFE
@@ -43,6 +47,9 @@ OVERDUE = timedelta(minutes=1)
 
 #: How many days banks work on a transfer to a customer before somebody should ask.
 TRANSFER_DAYS = 2
+
+#: How long a failed charge that nobody tries again is news.
+FAILED_CHARGE_DAYS = 14
 
 _ANY_REFUND = aliased(Refund)
 _ANY_CHARGE = aliased(Charge)
@@ -199,6 +206,9 @@ def _watches() -> list[_Watch]:
             **{"from": yesterday.isoformat()},
         ),
         _missing_webhooks("missing_webhooks", yesterday),
+        _plans_in_trouble("stopped_plans"),
+        _failed_charges("failed_charges", clock.today() - timedelta(days=FAILED_CHARGE_DAYS)),
+        _Watch("missing_charges", _missing_charges("missing_charges"), "schedules.missing_next", {}),
         _refunds("refunds_to_approve", RefundStatus.AWAITING_APPROVAL),
         _charges("charges_to_approve", ChargeStatus.AWAITING_APPROVAL),
     ]
@@ -230,6 +240,29 @@ def _missing_webhooks(kind: str, first: date) -> _Watch:
     since = WebhookGap.triggered_at >= clock.start_of_day(first)
     rows = _counted(kind, WebhookGap.id).where(*is_missing(), since)
     return _Watch(kind, rows, "webhooks.missing", {"from": first.isoformat()})
+
+
+def _plans_in_trouble(kind: str) -> _Watch:
+    """Recurring plans that stand still though nobody wished it; what each owes is in the sum."""
+    counted = _summed(kind, ChargePlan.amount, ChargePlan.currency).where(is_in_trouble())
+    return _Watch(kind, counted, "plans.index", {"stop": "trouble"})
+
+
+def _failed_charges(kind: str, first: date) -> _Watch:
+    """Scheduled charges of late that failed and that no plan tries again."""
+    amount = case((is_real_charge(), PaymentSchedule.amount), else_=0)
+    failed = (
+        _summed(kind, amount, PaymentSchedule.currency)
+        .outerjoin(PaymentSchedule.billing_key)
+        .where(PaymentSchedule.status == ScheduleStatus.FAILED, PaymentSchedule.plan_id.is_(None))
+        .where(PaymentSchedule.time_to_pay >= clock.start_of_day(first))
+    )
+    query = {"status": "failed", "origin": "unplanned", "from": first.isoformat()}
+    return _Watch(kind, failed, "schedules.index", query)
+
+
+def _missing_charges(kind: str) -> Select[Any]:
+    return _counted(kind, missing_keys().subquery().c.billing_key_id)
 
 
 def _counted(kind: str, what: Any) -> Select[Any]:

@@ -46,6 +46,11 @@ _CONCERNS = {
     "missing_webhooks": Label(
         _l("Webhooks that PortOne sent since yesterday and that did not come"), "bad", "envelope-x"
     ),
+    "stopped_plans": Label(_l("Recurring plans that stand still because of trouble"), "bad", "pause-circle"),
+    "failed_charges": Label(_l("Scheduled charges that failed and are not tried again"), "bad", "calendar-x"),
+    "missing_charges": Label(
+        _l("Billing keys charged regularly without a next charge"), "wait", "calendar-minus"
+    ),
     "refunds_to_approve": Label(_l("Refunds waiting for approval"), "wait", "person-check"),
     "charges_to_approve": Label(_l("Charges waiting for approval"), "wait", "person-check"),
 }

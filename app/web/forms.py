@@ -227,6 +227,28 @@ class DayField(_TypedField):
         return day
 
 
+class TimeOfDayField(_TypedField):
+    """A time of day in Asia/Seoul, written `09:30`; `.data` is in minutes from midnight."""
+
+    _clock, _text = wtforms.widgets.TimeInput(), wtforms.widgets.TextInput()
+
+    def widget(self, field: wtforms.Field, **attributes: Any) -> Any:
+        """A time box; a text box for what is no time, because a time box would show nothing of it."""
+        shape = self._text if field.process_errors else self._clock
+        return shape(field, **attributes)
+
+    def read(self, typed: str) -> int:
+        """The minutes."""
+        match = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})(?::[0-9]{2})?", typed)
+        if match is None or int(match[1]) > 23 or int(match[2]) > 59:
+            raise ValueError(_("Write the time as hours and minutes, such as 09:30."))
+        return int(match[1]) * 60 + int(match[2])
+
+    def show(self, value: int | None) -> str:
+        """The time as it would be typed."""
+        return "" if value is None else f"{value // 60:02}:{value % 60:02}"
+
+
 class PeriodForm(Form):
     """A form with a first and a last day (Asia/Seoul), both included; either may be left open."""
 

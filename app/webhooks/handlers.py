@@ -23,6 +23,7 @@ from app.payments.queries import find_payment
 from app.portone.errors import PortOneRefused
 from app.portone.meanings import N_
 from app.portone.payloads import BillingKeyInfo, PaymentSnapshot
+from app.schedules.mirror import wake_by_payment
 from app.webhooks.models import WebhookLog, WebhookStatus
 
 #: Events of a payment, in words. Each is served by reading the payment again.
@@ -173,6 +174,7 @@ def _store_payments(readings: Sequence[Reading]) -> dict[str, payments.Change]:
         if snapshot.billing_key and snapshot.paid_at:
             billing_keys.record_use(snapshot.billing_key, snapshot.paid_at)
     stored = payments.store_snapshots(snapshots, read_at=min(read_at for _, read_at in read))
+    wake_by_payment([snapshot.payment_id for snapshot in snapshots if snapshot.billing_key])
     return {change.payment_id: change for change in stored}
 
 

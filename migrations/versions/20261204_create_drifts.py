@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "drift1"
-down_revision = "running1"
+revision = "0026"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "drift2"
-down_revision = "drift1"
+revision = "0027"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 

@@ -35,6 +35,33 @@ def first_link(page: Page, address: str, pattern: str) -> str:
     raise LookupError(f"{address} has no link like {pattern}")
 
 
+def billing_addresses(page: Page) -> Iterator[tuple[str, str]]:
+    """The same of billing keys, and of what is charged by them."""
+    yield "billing-keys", "/billing-keys"
+    yield "billing-key", first_link(page, "/billing-keys", r"/billing-keys/[0-9a-f-]{36}")
+    default = first_link(page, "/billing-keys?use=default", r"/billing-keys/[0-9a-f-]{36}")
+    yield "billing-key-default", default
+    yield "billing-key-delete", f"{default}/delete"
+    yield "charges", "/charges"
+    for status in ("uncertain", "awaiting_approval", "failed"):
+        charge = first_link(page, f"/charges?status={status}", r"/charges/[0-9a-f-]{36}")
+        yield f"charge-{status}", charge
+    charged = first_link(page, "/charges?status=succeeded", r"/billing-keys/[0-9a-f-]{36}")
+    yield "billing-key-charged", charged
+    yield "charge-new", f"{charged}/charges/new"
+    yield "schedules", "/schedules"
+    yield "schedules-calendar", "/schedules/calendar"
+    yield "schedules-missing", "/schedules/missing"
+    yield "schedule", first_link(page, "/schedules", r"/schedules/[0-9a-f-]{36}")
+    yield "plans", "/plans"
+    yield "plan", first_link(page, "/plans", r"/plans/[0-9a-f-]{36}")
+    yield "plan-paused", first_link(page, "/plans?stop=trouble", r"/plans/[0-9a-f-]{36}")
+    yield "plan-edit", first_link(page, "/plans?status=active", r"/plans/[0-9a-f-]{36}") + "/edit"
+    key = first_link(page, "/schedules/missing", r"/billing-keys/[0-9a-f-]{36}")
+    yield "schedule-new", key + "/schedules/new"
+    yield "plan-new", key + "/plans/new"
+
+
 def addresses(page: Page, demo: Demo) -> Iterator[tuple[str, str]]:
     """A name for the picture, and the address, of every kind of page."""
     yield "home", "/"
@@ -70,18 +97,7 @@ def addresses(page: Page, demo: Demo) -> Iterator[tuple[str, str]]:
     yield "pg-refund", first_link(page, "/drift?kind=refunded_at_pg", r"/drift/[0-9a-f-]{36}")
     yield "alerts", "/alerts"
     yield "checks", "/checks"
-    yield "billing-keys", "/billing-keys"
-    yield "billing-key", first_link(page, "/billing-keys", r"/billing-keys/[0-9a-f-]{36}")
-    default = first_link(page, "/billing-keys?use=default", r"/billing-keys/[0-9a-f-]{36}")
-    yield "billing-key-default", default
-    yield "billing-key-delete", f"{default}/delete"
-    yield "charges", "/charges"
-    for status in ("uncertain", "awaiting_approval", "failed"):
-        charge = first_link(page, f"/charges?status={status}", r"/charges/[0-9a-f-]{36}")
-        yield f"charge-{status}", charge
-    charged = first_link(page, "/charges?status=succeeded", r"/billing-keys/[0-9a-f-]{36}")
-    yield "billing-key-charged", charged
-    yield "charge-new", f"{charged}/charges/new"
+    yield from billing_addresses(page)
     yield "account", "/account"
     yield "not-found", "/nowhere"
 

@@ -103,8 +103,12 @@ class Processes:
     def start_doomed(self, who: str, step: str) -> subprocess.Popen[bytes]:
         return self.start("tests.journeys.crashing", who, step, str(self.port))
 
-    def start_worker(self) -> None:
-        self.start("flask", "--app", "wsgi", "worker")
+    def start_web(self) -> subprocess.Popen[bytes]:
+        bind = f"127.0.0.1:{self.port}"
+        return self.start("gunicorn", "-c", "app/deployment/gunicorn.py", "--workers", "1", "--bind", bind)
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        return self.start("flask", "--app", "wsgi", "worker")
 
     def come_back(self) -> None:
         """A worker and a web server that live on: as in life, or in threads of ours, which begin at once."""
@@ -113,8 +117,7 @@ class Processes:
             self.threads.enter_context(served(self.app, self.port))
             return
         self.start_worker()
-        bind = f"127.0.0.1:{self.port}"
-        self.start("gunicorn", "-c", "app/deployment/gunicorn.py", "--workers", "1", "--bind", bind)
+        self.start_web()
 
     def await_web(self) -> None:
         def is_up() -> bool:

@@ -98,8 +98,7 @@ def test_whoever_dies_the_customer_is_charged_once(story: Story, who: str, step:
         story.doomed = story.processes.start_doomed("worker", step)
         assert story.doomed.wait(STARTED_WITHIN) == -signal.SIGKILL
     died = time.monotonic()
-    story.processes.start_worker()
-    story.processes.start_web()
+    story.processes.come_back()
     story.processes.await_web()
     if step == BEFORE_COMMIT:  # nothing was stored, so the person presses again
         story.press()

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 from app import clock
 from app.portone.errors import PortOneError, PortOneRefused
 from app.portone.events import EventPage
-from app.portone.payloads import BillingKeyInfo, BillingKeyPage, CursorPage, PaymentSnapshot
+from app.portone.payloads import BillingKeyInfo, BillingKeyPage, CursorPage, PaymentSnapshot, SchedulePage
 from tests.conftest import STORE_ID, WEBHOOK_SECRET
 
 NOON = datetime(2026, 3, 29, 3, 0, tzinfo=UTC)
@@ -112,6 +112,9 @@ class FakePortOne:
         known = [BillingKeyInfo.from_raw(document) for document in self.billing_keys.values()]
         shown = known[page * size : (page + 1) * size]
         return BillingKeyPage(tuple(shown), total=len(known), is_last=len(shown) < size)
+
+    def list_schedules(self, **_asked: Any) -> SchedulePage:
+        return SchedulePage((), total=0, is_last=True)
 
     def get_billing_key(self, billing_key: str) -> BillingKeyInfo:
         return BillingKeyInfo.from_raw(self._find(self.billing_keys, billing_key, "BILLING_KEY_NOT_FOUND"))
