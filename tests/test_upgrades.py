@@ -16,7 +16,7 @@ VERSIONS = Path(__file__).parents[1] / "migrations" / "versions"
 FIRST_RELEASE = "0003"
 
 #: Operations of Alembic that take nothing from a version that is still running.
-ADDING = {"add_column", "create_index", "create_table", "execute", "get_bind", "create_check_constraint"}
+ADDING = {"add_column", "create_index", "create_table", "execute", "get_bind", "create_check_constraint", "f"}
 
 #: What `execute` may begin with: triggers, functions, policies, and rows that are filled.
 ADDING_SQL = ("CREATE ", "UPDATE ", "INSERT ")

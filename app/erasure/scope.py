@@ -14,13 +14,14 @@ from app.accounts.models import User
 from app.billing_keys.models import BillingKey
 from app.bulk_refunds.forgetting import is_in_open_batch
 from app.bulk_refunds.models import RefundBatchRow
-from app.charges.erasing import count_persons, has_open_charges
+from app.charges import erasing as charges
 from app.errors import NotFound
 from app.exports.models import Export
 from app.extensions import db
 from app.payments.models import Note, Payment
 from app.refunds.account_keeping import has_open_refunds
 from app.refunds.models import AccountLink, Refund
+from app.schedules import erasing as schedules
 from app.webhooks.models import WebhookLog
 from app.webhooks.retention import IS_OVER
 
@@ -55,7 +56,8 @@ class Scope:
             "billing_keys": len(self.billing_key_ids),
             "accounts": _count(Refund, refunds, Refund.account_bank.is_not(None))
             + _count(AccountLink, links, AccountLink.account_bank.is_not(None)),
-            "charges": count_persons(self.billing_key_ids, self.payment_ids),
+            "charges": charges.count_persons(self.billing_key_ids, self.payment_ids),
+            "schedules": schedules.count_persons(self.billing_key_ids, self.payment_ids),
             "batch_rows": _count(RefundBatchRow, rows),
             "webhooks": _count(WebhookLog, about, IS_OVER, has_contents),
             "notes": _count(Note, notes, Note.body != ""),
@@ -76,8 +78,10 @@ class Scope:
             ]
         if has_open_refunds(self.payment_ids):
             found.append(_("A refund of theirs is still under way. Wait until it has ended."))
-        if has_open_charges(self.billing_key_ids, self.payment_ids):
+        if charges.has_open_charges(self.billing_key_ids, self.payment_ids):
             found.append(_("A charge of theirs is still under way. Wait until it has ended."))
+        if schedules.has_open_schedules(self.billing_key_ids, self.payment_ids):
+            found.append(_("A charge of theirs is still to come. Revoke its schedule first."))
         if is_in_open_batch(self.payment_ids):
             found.append(_("A bulk refund that is not over names one of their payments."))
         if self._has_chargeable_key():

@@ -21,6 +21,7 @@ from app.exports.service import expire_unmasked
 from app.extensions import db
 from app.payments.erasing import erase_persons
 from app.refunds import account_keeping
+from app.schedules import erasing as schedules
 from app.webhooks.retention import forget_persons
 
 
@@ -75,6 +76,7 @@ def _erase(scope: Scope, erasure: Erasure, *, with_notes: bool) -> dict[str, int
         "billing_keys": len(scope.billing_key_ids),
         "accounts": account_keeping.erase_persons(scope.payment_ids, erasure.at),
         "charges": charges.erase_persons(scope.billing_key_ids, scope.payment_ids),
+        "schedules": schedules.erase_persons(scope.billing_key_ids, scope.payment_ids),
         "batch_rows": forgetting.erase_persons(scope.payment_ids),
         "webhooks": forget_persons(scope.payment_ids, scope.billing_key_hashes),
         "notes": notes,

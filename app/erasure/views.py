@@ -24,6 +24,7 @@ COUNTED: dict[str, tuple[Any, Any]] = {
     ),
     "billing_keys": (_l("Billing keys"), _l("name, phone, what the store attached")),
     "charges": (_l("Charges"), _l("customer ID and name")),
+    "schedules": (_l("Charges to come"), _l("customer ID and name, what the store attached")),
     "accounts": (_l("Refund accounts"), _l("account number, account holder")),
     "batch_rows": (_l("Rows of bulk refunds"), _l("account number, account holder, phone")),
     "webhooks": (_l("Webhooks"), _l("headers and bodies")),

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.portone.values import Raw
 
-#: The members of a payment or a billing key that stay.
+#: The members of a payment, a billing key or a schedule that stay.
 _KEPT = frozenset(
     {
         *("status", "id", "transactionId", "merchantId", "storeId", "version", "currency", "amount"),
@@ -17,6 +17,8 @@ _KEPT = frozenset(
         *("method", "channel", "channelGroup", "pgTxId", "receiptUrl", "failure", "escrow"),
         *("cashReceipt", "cashReceiptIssuanceStatus", "cancellations", "disputes", "webhooks"),
         *("billingKey", "scheduleId", "methods", "channels", "issueId", "issuedAt", "deletedAt"),
+        *("paymentId", "timeToPay", "totalAmount", "taxFreeAmount", "vatAmount", "installmentMonth"),
+        *("createdAt", "startedAt", "completedAt", "revokedAt", "isEscrow"),
     }
 )
 
@@ -30,7 +32,7 @@ _PERSONAL = frozenset(
 
 
 def without_person(raw: Raw) -> dict[str, Any]:
-    """The document of a payment or a billing key, without what tells who paid; it reads as before."""
+    """The document of a payment, billing key or schedule, without what tells who paid; it reads as before."""
     kept = {name: _impersonal(value) for name, value in raw.items() if name in _KEPT}
     return kept | {"customer": {}}
 

@@ -21,6 +21,7 @@ from app.database import begin_writing, insert_into, new_id
 from app.extensions import db, portone
 from app.portone.errors import PortOneError, PortOneRefused
 from app.portone.payloads import ScheduleInfo
+from app.schedules.erasing import without_erased_person
 from app.schedules.models import FINAL, IS_OPEN, ChargePlan, PaymentSchedule, ScheduleStatus
 from app.schedules.queries import lock_schedule
 
@@ -184,11 +185,13 @@ def _write(row: PaymentSchedule, info: ScheduleInfo) -> None:
     row.status = info.status.lower()[:40]
     row.started_at, row.completed_at, row.revoked_at = info.started_at, info.completed_at, info.revoked_at
     row.synced_at = clock.now()
-    row.snapshot = without_key(dict(info.raw), info.billing_key)
+    kept = without_erased_person(row, info)
+    row.snapshot = without_key(dict(kept.raw), info.billing_key)
 
 
 def _insert(info: ScheduleInfo) -> None:
     """A schedule that others made. Two workers at once make one row."""
+    customer = without_erased_person(None, info).customer
     row = PaymentSchedule(
         id=new_id(),
         schedule_id=info.schedule_id[:255],
@@ -199,8 +202,8 @@ def _insert(info: ScheduleInfo) -> None:
         tax_free_amount=info.tax_free_amount,
         currency=info.currency[:3],
         order_name=info.order_name,
-        customer_id=info.customer.id,
-        customer_name=info.customer.name,
+        customer_id=customer.id,
+        customer_name=customer.name,
         time_to_pay=info.time_to_pay or info.created_at or clock.now(),
         created_at=info.created_at or clock.now(),
     )

@@ -30,6 +30,7 @@ from app.payments.text_query import TextQuery
 from app.refunds.models import Refund, RefundStatus
 from app.refunds.service import request_refund
 from app.rotation import rotate_keys
+from app.schedules.mirror import sync_schedules
 from app.webhooks.models import WebhookLog, WebhookStatus
 from tests.conftest import ENVIRONMENT
 from tests.factories import ACCOUNT, make_payment, make_wish
@@ -219,6 +220,24 @@ def test_charges_of_the_key_lose_the_person_once_they_have_ended(simulator, supe
     assert key not in str(row.snapshot)
 
 
+def test_what_was_scheduled_loses_the_person_and_no_sync_brings_it_back(simulator, super_admin):
+    key = simulator.make_billing_key(**PERSON)["billingKey"]
+    schedule = simulator.make_schedule(key)
+    sync_billing_keys()
+    sync_schedules()
+    row = db.session.scalars(db.select(BillingKey)).one()
+    with pytest.raises(service.ErasureRefused, match="예약을 먼저"):
+        service.erase(row.id, "요청", with_notes=True, by=super_admin)
+
+    simulator.revoke_schedules([schedule["id"]])
+    simulator.delete_billing_key(key)
+    sync_billing_keys()
+    sync_schedules()
+    assert service.erase(row.id, "요청", with_notes=True, by=super_admin).counts["schedules"] == 1
+    sync_schedules()
+    assert traces() == {}
+
+
 def test_every_column_that_may_tell_of_a_customer_is_known_to_this_test():
     """A table that is added later has to be thought of here, and in `app.erasure`."""
     telling = re.compile(
@@ -239,6 +258,9 @@ def test_every_column_that_may_tell_of_a_customer_is_known_to_this_test():
         ),
         *("billing_keys.customer_name", "billing_keys.snapshot"),
         *("charges.customer_id", "charges.customer_name"),
+        "payment_schedules.customer_id",
+        "payment_schedules.customer_name",
+        "payment_schedules.snapshot",
         *("refunds.account_holder", "account_links.account_holder", "account_links.account_sealed"),
         *("refund_batch_rows.cells", "refund_batch_rows.cells_sealed", "refund_batch_rows.account_holder"),
         "users.customer_id",
