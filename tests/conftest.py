@@ -24,6 +24,7 @@ from app import clock, create_app
 from app.accounts.models import User
 from app.config import Settings
 from app.extensions import db
+from app.payments import goto, listing, totals
 from app.portone.client import PortOneClient
 from app.simulator import create_simulator, open_simulator
 from app.simulator.server import SimulatorServer
@@ -167,6 +168,12 @@ def empty_database(request: pytest.FixtureRequest) -> Iterator[SQLiteDatabase | 
 
 #: For what is the same over either database, such as what a rule or a form makes of what was typed.
 on_one_database = pytest.mark.parametrize("empty_database", ["sqlite"], indirect=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> None:
+    """Searches may take long where others compete for every core; a test of their limit sets its own."""
+    listing.LONGEST_SEARCH = totals.LONGEST_SEARCH = goto.LONGEST_LOOK = 60.0
 
 
 @pytest.fixture(scope="session")

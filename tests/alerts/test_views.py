@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import responses
 
+from app.alerts import service
 from app.extensions import db
 from app.settings.service import change
 from app.webhooks.models import WebhookLog
@@ -15,7 +16,7 @@ HOOK = "https://hooks.example.com/services/secret"
 def test_the_page_says_what_is_watched_and_how_it_stands(signed_in: Any) -> None:
     db.session.add(WebhookLog(webhook_id="w-1", status="failed"))
     page = signed_in.get("/alerts").text
-    assert page.count("data-alert=") == 5
+    assert page.count("data-alert=") == len(service.watches())
     assert 'data-alert="silence" data-status="off"' in page
 
 
