@@ -15,7 +15,7 @@ HOOK = "https://hooks.example.com/services/secret"
 def test_the_page_says_what_is_watched_and_how_it_stands(signed_in: Any) -> None:
     db.session.add(WebhookLog(webhook_id="w-1", status="failed"))
     page = signed_in.get("/alerts").text
-    assert page.count("data-alert=") == 4
+    assert page.count("data-alert=") == 6
     assert 'data-alert="silence" data-status="off"' in page
 
 
