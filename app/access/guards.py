@@ -8,6 +8,7 @@ from flask import Flask, abort, request
 from flask_login import current_user
 
 from app.access.permissions import Permission, holds
+from app.access.words import permission_in_words
 from app.extensions import login_manager
 from app.web.lists import Listing, get_listing
 
@@ -52,5 +53,6 @@ def public(view: View) -> View:
 
 
 def init_app(app: Flask) -> None:
-    """Let templates ask `can(Permission.…)`."""
+    """Let templates ask `can(Permission.…)`, and name a permission."""
+    app.jinja_env.filters["permission_in_words"] = permission_in_words
     app.jinja_env.globals.update(can=can, Permission=Permission)

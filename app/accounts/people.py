@@ -5,14 +5,15 @@ same moment do not both succeed.
 """
 
 import hashlib
+import json
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from app import clock
 from app.access.permissions import Role
@@ -34,6 +35,10 @@ _EVERYBODY = "who may sign in"
 #: Asked before access is taken away or lowered, with the person and the role to come (None: no access):
 #: raises `DomainError` where that would leave too few for something. Domains above add theirs.
 guardians: list[Callable[[User, Role | None], None]] = []
+
+
+class LimitsMoved(DomainError):
+    """Somebody else changed a person's limits while the form was open."""
 
 
 def invite(email: str, name: str, role: Role, *, by: User) -> str:
@@ -89,8 +94,8 @@ def get_open_invitation(token: str) -> Invitation:
 
 def accept_invitation(token: str, password: str) -> User:
     """Make the invited person an admin with the password they chose; the link is used up. Commits."""
-    refuse_unfit_password(password)
-    get_open_invitation(token)
+    invited = get_open_invitation(token)
+    refuse_unfit_password(password, about=(invited.email, invited.name))
     db.session.rollback()  # no transaction is open while a password is hashed
     password_hash = hash_password(password)
     lock_name(_EVERYBODY)
@@ -159,10 +164,58 @@ def end_sessions(user_id: UUID, *, by: User) -> None:
     db.session.commit()
 
 
+def end_session(user_id: UUID, sign_in_id: UUID, *, by: User) -> None:
+    """Sign a person out of one browser; one that is out already stays so. Commits. Raises NotFound."""
+    user = _hold_admin(user_id)
+    session = db.session.get(SignIn, sign_in_id)
+    if session is None or session.user_id != user.id:
+        db.session.rollback()
+        raise NotFound(_("There is no such session."))
+    if _end_sessions(user, SignIn.id == sign_in_id):
+        audit.record("account.sign_in_ended", "user", user.id, by=by, facts={"sign_in_id": sign_in_id})
+    db.session.commit()
+
+
+def change_limits(
+    user_id: UUID, wanted: Mapping[str, Mapping[str, int]], *, by: User, seen: str | None = None
+) -> bool:
+    """Give a person limits of their own, in minor units by currency; whether that changed anything. Commits.
+
+    An empty one lets the role's hold again. `seen` is `mark_of_limits` when the form was made: raises
+    `LimitsMoved` where somebody else has changed them since.
+    """
+    user = _hold(user_id)
+    if seen is not None and seen != mark_of_limits(user):
+        db.session.rollback()
+        raise LimitsMoved(_("Somebody else has changed these limits meanwhile. Compare, and save again."))
+    before = user.limits or {}
+    after = {name: dict(amounts) for name, amounts in wanted.items() if amounts}
+    if after == before:
+        db.session.rollback()
+        return False
+    user.limits = after or None
+    audit.record("account.limits_changed", "user", user.id, by=by, before=before, after=after)
+    db.session.commit()
+    return True
+
+
+def mark_of_limits(user: User) -> str:
+    """A text that changes when a person's own limits do."""
+    return json.dumps(user.limits or {}, sort_keys=True, separators=(",", ":"))
+
+
 def take_away_second_factor(user_id: UUID, *, by: User) -> None:
     """Let somebody who lost phone and recovery codes in with the password alone. Commits."""
     _end_sessions(_hold_admin(user_id))
     second_factor.take_away(user_id, by=by)
+
+
+def get_admin(user_id: UUID) -> User:
+    """An admin, their access taken away or not, or a program that acts as one; raises NotFound."""
+    user = db.session.get(User, user_id)
+    if user is None or user.role not in queries.SIGN_IN_ROLES:
+        raise NotFound(_("There is no such admin."))
+    return user
 
 
 def list_admins() -> Sequence[User]:
@@ -171,6 +224,13 @@ def list_admins() -> Sequence[User]:
         select(User)
         .where(User.role.in_(queries.SIGN_IN_ROLES), User.email.is_not(None))
         .order_by(User.is_active.desc(), User.role.desc(), User.name, User.id)
+    ).all()
+
+
+def list_machines() -> Sequence[User]:
+    """The programs of the store that act here, each in a name of its own."""
+    return db.session.scalars(
+        select(User).where(User.role == Role.ADMIN, User.email.is_(None)).order_by(User.name, User.id)
     ).all()
 
 
@@ -204,11 +264,18 @@ def machine_of(name: str) -> User:
 
 
 def _hold_admin(user_id: UUID) -> User:
-    lock_name(_EVERYBODY)
-    user = db.session.get(User, user_id, populate_existing=True)
-    if user is None or user.role not in queries.SIGN_IN_ROLES or user.email is None:
+    user = _hold(user_id)
+    if user.email is None:
         db.session.rollback()
         raise NotFound(_("There is no such admin."))
+    return user
+
+
+def _hold(user_id: UUID) -> User:
+    """An admin or a program, read afresh while nobody else changes who may do what."""
+    lock_name(_EVERYBODY)
+    user = get_admin(user_id)
+    db.session.refresh(user)
     return user
 
 
@@ -225,8 +292,8 @@ def _refuse_if_needed(user: User, role: Role | None) -> None:
         guardian(user, role)
 
 
-def _end_sessions(user: User) -> bool:
-    ending = update(SignIn).where(SignIn.user_id == user.id, SignIn.ended_at.is_(None))
+def _end_sessions(user: User, *which: ColumnElement[bool]) -> bool:
+    ending = update(SignIn).where(SignIn.user_id == user.id, SignIn.ended_at.is_(None), *which)
     return bool(db.session.scalars(ending.values(ended_at=clock.now()).returning(SignIn.id)).all())
 
 

@@ -21,6 +21,7 @@ ACTIONS: dict[str, Any] = {
     "account.sign_ins_ended": _l("All sessions of a person ended"),
     "account.password_changed": _l("Password changed"),
     "account.password_check_failed": _l("Wrong password where it was asked again"),
+    "account.limits_changed": _l("Limits of a person changed"),
     "account.granted": _l("Permission given"),
     "account.grant_taken": _l("Permission taken back"),
     "account.password_change_failed": _l("Wrong password at a change of password"),
@@ -129,6 +130,7 @@ SUBJECTS: dict[str, Any] = {
 
 #: The page of a subject: endpoint, and the name its id goes by there.
 _PAGES = {
+    "user": ("admins.show", "user_id"),
     "payment": ("payments.show", "payment_id"),
     "refund": ("refunds.show", "refund_id"),
     "charge": ("charges.show", "charge_id"),
