@@ -7,7 +7,7 @@ import shutil
 import sys
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 from flask import Flask, current_app
@@ -235,12 +235,31 @@ audit = AppGroup("audit", help="The audit trail.")
 
 
 @audit.command(cls=Command)
-def verify() -> None:
-    """Check every entry of the audit trail against its hash and the one before; exit 1 when it is broken."""
-    broken = audit_service.verify_chain()
+@click.option("--expect", multiple=True, metavar="NUMBER:HASH", help="An anchor noted down earlier.")
+@click.option(
+    "--anchors", type=click.File("r"), help="A file that holds anchors, such as a worker's log; - reads one."
+)
+def verify(expect: tuple[str, ...], anchors: TextIO | None) -> None:
+    """Check every entry of the audit trail against its hash and the one before; exit 1 when it is broken.
+
+    Where it stands is told at the end, and by the workers in their log. Given back later by --expect or
+    --anchors, that shows too whether the newest entries were cut off, or the trail was written anew.
+    """
+    known = [anchor for text in expect for anchor in _read_anchor(text)]
+    known += [anchor for line in anchors or () for anchor in audit_service.Anchor.read_all(line)]
+    newest = audit_service.newest_anchor()
+    broken = audit_service.verify_chain(known)
     if broken:
         raise click.ClickException(f"The chain is broken at entry {broken.sequence}: {broken.fault}.")
     click.echo("The chain holds.")
+    click.echo(f"It stands at {newest}; {len(known)} anchors were compared.")
+
+
+def _read_anchor(text: str) -> list[audit_service.Anchor]:
+    found = audit_service.Anchor.read_all(text)
+    if not found:
+        raise click.BadParameter("An anchor is an entry's number, a colon, and its hash of 64 characters.")
+    return found
 
 
 def init_app(app: Flask) -> None:

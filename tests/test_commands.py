@@ -104,6 +104,20 @@ def test_audit_verify_finds_a_changed_entry(app: Flask, admin: User) -> None:
     assert "broken at entry" in done.output
 
 
+def test_audit_verify_says_where_the_trail_stands_and_misses_what_was_noted(
+    app: Flask, admin: User, tmp_path: Path
+) -> None:
+    audit.record("test.happened", "test", "1", by=admin)
+    db.session.commit()
+    anchor = str(audit.newest_anchor())
+    assert f"It stands at {anchor}" in run(app, "audit", "verify", "--expect", anchor).output
+    cut_off = f"2:{anchor.partition(':')[2]}"
+    (tmp_path / "worker.log").write_text(f"12:00 INFO app.worker: The audit trail stands at {cut_off}\n")
+    done = run(app, "audit", "verify", "--anchors", str(tmp_path / "worker.log"))
+    assert (done.exit_code, "entry 2: cut_off" in done.output) == (1, True)
+    assert run(app, "audit", "verify", "--expect", "yesterday").exit_code == 2
+
+
 def tamper(app: Flask) -> None:
     """Change an entry as somebody with the run of the database could."""
     is_sqlite = db.engine.dialect.name == "sqlite"

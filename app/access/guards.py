@@ -1,5 +1,6 @@
 """`require()` for views, `can()` for templates."""
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -11,6 +12,8 @@ from app.access.permissions import Permission, holds
 from app.access.words import permission_in_words
 from app.extensions import login_manager
 from app.web.lists import Listing, get_listing
+
+_log = logging.getLogger(__name__)
 
 View = Callable[..., Any]
 
@@ -29,6 +32,7 @@ def require(permission: Permission) -> Callable[[View], View]:
             if not current_user.is_authenticated:
                 return login_manager.unauthorized()
             if not can(permission):
+                _log.warning("User %s lacks %s", current_user.id, permission)
                 abort(403)
             return view(*args, **kwargs)
 
