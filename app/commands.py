@@ -16,7 +16,9 @@ from sqlalchemy.exc import DBAPIError
 
 from app import clock
 from app.access.permissions import Role
+from app.accounts import people
 from app.accounts import service as accounts
+from app.accounts.queries import find_user_by_email
 from app.audit import service as audit_service
 from app.backups import service as backups
 from app.backups.problems import BackupProblem
@@ -161,6 +163,22 @@ def create_admin(email: str, role: str, name: str, password_stdin: bool) -> None
     click.echo(f"{email} can sign in as {role}.")
 
 
+@click.command("reset-password", cls=Command)
+@click.argument("email")
+@with_appcontext
+def reset_password(email: str) -> None:
+    """Print a link by which an admin chooses a new password: for when no super admin can make one."""
+    user = find_user_by_email(accounts.normal_email(email))
+    if user is None:
+        raise click.ClickException("Nobody signs in with this e-mail address.")
+    try:
+        token = people.make_reset_link(user.id)
+    except DomainError as refusal:
+        raise click.ClickException(refusal.message) from refusal
+    click.echo(f"{current_app.config['SETTINGS'].public_url}/invitations/{token}")
+    click.echo("It works once, and ends after a day. Until then the old password holds.")
+
+
 @click.command("rotate-keys", cls=Command)
 @with_appcontext
 def rotate_keys_command() -> None:
@@ -269,6 +287,7 @@ def init_app(app: Flask) -> None:
         sync,
         rebuild_search,
         create_admin,
+        reset_password,
         audit,
         translate,
         rotate_keys_command,

@@ -94,6 +94,14 @@ def test_rebuild_search_makes_rows_findable_that_others_wrote(app: Flask, simula
     assert "1 payments can be searched" in done.output
 
 
+def test_reset_password_prints_a_link_that_works(app: Flask, client: Any, admin: User) -> None:
+    done = run(app, "reset-password", "Admin@Example.com")
+    assert done.exit_code == 0, done.output
+    link = done.output.split("http://127.0.0.1:8000")[1].split()[0]
+    assert admin.email in client.get(link).text
+    assert run(app, "reset-password", "nobody@example.com").exit_code == 1
+
+
 def test_audit_verify_finds_a_changed_entry(app: Flask, admin: User) -> None:
     for number in range(3):
         audit.record("test.happened", "test", str(number), by=admin)

@@ -43,8 +43,7 @@ def invite() -> Response:
     except DomainError as refusal:
         form.email.errors = [refusal.message]
         return _page(form, status=refusal.status)
-    address = current_app.config["SETTINGS"].public_url + url_for("admins.accept_form", token=token)
-    return _page(InvitationForm(), invited=form.email.data, link=address)
+    return _page(InvitationForm(), invited=form.email.data, link=_address_of(token))
 
 
 @admins.post("/admins/invitations/<uuid:invitation_id>/revoke")
@@ -85,6 +84,14 @@ def update_limits(user_id: UUID) -> BaseResponse:
         return _person_page(person, form, status=refusal.status, refusal=refusal)
     flash(_("Saved.") if has_changed else _("Nothing was different."), "success")
     return see_other(url_for("admins.show", user_id=user_id))
+
+
+@admins.post("/admins/<uuid:user_id>/password-link")
+@require(Permission.ADMIN_MANAGE)
+def make_password_link(user_id: UUID) -> Response:
+    """Let a person choose a new password; this page is the only one that ever shows the link."""
+    link = _address_of(people.make_reset_link(user_id, by=current_user))
+    return _person_page(people.get_admin(user_id), link=link)
 
 
 @admins.post("/admins/<uuid:user_id>/sign-ins/<uuid:sign_in_id>/end")
@@ -173,8 +180,12 @@ def _page(form: InvitationForm, *, status: int = 200, **shown: Any) -> Response:
     )
 
 
+def _address_of(token: str) -> str:
+    return str(current_app.config["SETTINGS"].public_url + url_for("admins.accept_form", token=token))
+
+
 def _person_page(
-    person: User, form: LimitsForm | None = None, *, status: int = 200, refusal: DomainError | None = None
+    person: User, form: LimitsForm | None = None, *, status: int = 200, **shown: Any
 ) -> Response:
     return render(
         "admins/show.html",
@@ -182,7 +193,7 @@ def _person_page(
         person=person,
         form=form or LimitsForm(person=person),
         limits={name: limits_of(person, name) for name in LIMITS},
-        refusal=refusal,
         sign_ins=queries.list_live_sign_ins(person.id),
         browser_of=browser_of,
+        **shown,
     )

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from flask_login import UserMixin
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, true
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
@@ -90,7 +90,7 @@ class RecoveryCode(Identified, Model):
 
 
 class Invitation(Identified, Model):
-    """An offer to become an admin, taken up by a link that whoever invites passes on."""
+    """An offer to become an admin, or to choose a new password, taken up by a link that is passed on."""
 
     __tablename__ = "invitations"
     __table_args__ = (CheckConstraint("role IN ('admin', 'super_admin')", name="role_known"),)
@@ -104,6 +104,8 @@ class Invitation(Identified, Model):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: For somebody who is an admin already and forgot their password.
+    is_reset: Mapped[bool] = mapped_column(server_default=false())
 
     inviter: Mapped[User | None] = relationship()
 

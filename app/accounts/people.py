@@ -29,6 +29,9 @@ from app.extensions import db
 #: How long an invitation may be accepted.
 INVITED_FOR = timedelta(days=3)
 
+#: How long a link for a new password may be used.
+RESET_FOR = timedelta(days=1)
+
 #: Whoever changes who may sign in holds this name.
 _EVERYBODY = "who may sign in"
 
@@ -53,22 +56,21 @@ def invite(email: str, name: str, role: Role, *, by: User) -> str:
     if queries.find_user_by_email(email) is not None:
         db.session.rollback()
         raise DomainError(_("Someone signs in with this e-mail address already."), status=422)
-    _end_invitations(email)
-    token = secrets.token_urlsafe(32)
-    moment = clock.now()
-    invitation = Invitation(
-        id=new_id(),
-        token_hash=_hash_of(token),
-        email=email,
-        name=name,
-        role=role.value,
-        invited_by=by.id,
-        created_at=moment,
-        expires_at=moment + INVITED_FOR,
-    )
-    db.session.add(invitation)
+    invitation, token = _new_invitation(email, name, role, by)
     facts = {"email": email, "name": name, "role": role.value}
     audit.record("account.invited", "invitation", invitation.id, by=by, after=facts)
+    db.session.commit()
+    return token
+
+
+def make_reset_link(user_id: UUID, *, by: User | None = None) -> str:
+    """Let somebody choose a new password; answers the secret of the link, the only time it is known. Commits.
+
+    Until then the old one holds. A second factor is asked for as before. Raises NotFound.
+    """
+    user = _hold_admin(user_id)
+    invitation, token = _new_invitation(user.email or "", user.name, Role(user.role), by, is_reset=True)
+    audit.record("account.reset_link_made", "user", user.id, by=by, facts={"invitation_id": invitation.id})
     db.session.commit()
     return token
 
@@ -93,30 +95,33 @@ def get_open_invitation(token: str) -> Invitation:
 
 
 def accept_invitation(token: str, password: str) -> User:
-    """Make the invited person an admin with the password they chose; the link is used up. Commits."""
+    """Make the invited person an admin, or give them the new password they chose; once. Commits."""
     invited = get_open_invitation(token)
     refuse_unfit_password(password, about=(invited.email, invited.name))
     db.session.rollback()  # no transaction is open while a password is hashed
     password_hash = hash_password(password)
     lock_name(_EVERYBODY)
     invitation = lock(Invitation, get_open_invitation(token).id)
-    if not invitation.is_open or queries.find_user_by_email(invitation.email) is not None:
+    user = queries.find_user_by_email(invitation.email)
+    is_fit = queries.can_sign_in(user) if invitation.is_reset else user is None
+    if not (invitation.is_open and is_fit):
         db.session.rollback()
         raise NotFound(_("This invitation is over. Ask for a new one."))
-    user = User(
-        id=new_id(),
-        email=invitation.email,
-        name=invitation.name,
-        role=invitation.role,
-        password_hash=password_hash,
-    )
-    db.session.add(user)
     invitation.accepted_at = clock.now()
+    if user is None:
+        user = _add_invited(invitation)
+    user.password_hash = password_hash
     db.session.flush()
-    audit.record(
-        "account.invitation_accepted", "user", user.id, by=user, facts={"invitation_id": invitation.id}
-    )
+    _end_sessions(user)
+    action = "account.password_reset" if invitation.is_reset else "account.invitation_accepted"
+    audit.record(action, "user", user.id, by=user, facts={"invitation_id": invitation.id})
     db.session.commit()
+    return user
+
+
+def _add_invited(invitation: Invitation) -> User:
+    user = User(id=new_id(), email=invitation.email, name=invitation.name, role=invitation.role)
+    db.session.add(user)
     return user
 
 
@@ -295,6 +300,27 @@ def _refuse_if_needed(user: User, role: Role | None) -> None:
 def _end_sessions(user: User, *which: ColumnElement[bool]) -> bool:
     ending = update(SignIn).where(SignIn.user_id == user.id, SignIn.ended_at.is_(None), *which)
     return bool(db.session.scalars(ending.values(ended_at=clock.now()).returning(SignIn.id)).all())
+
+
+def _new_invitation(
+    email: str, name: str, role: Role, by: User | None, *, is_reset: bool = False
+) -> tuple[Invitation, str]:
+    """An invitation with the secret of its link; an earlier one of the same address ends."""
+    _end_invitations(email)
+    token, moment = secrets.token_urlsafe(32), clock.now()
+    invitation = Invitation(
+        id=new_id(),
+        token_hash=_hash_of(token),
+        email=email,
+        name=name,
+        role=role.value,
+        is_reset=is_reset,
+        invited_by=by.id if by else None,
+        created_at=moment,
+        expires_at=moment + (RESET_FOR if is_reset else INVITED_FOR),
+    )
+    db.session.add(invitation)
+    return invitation, token
 
 
 def _end_invitations(email: str) -> None:

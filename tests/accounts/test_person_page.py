@@ -147,3 +147,12 @@ def test_a_person_who_lost_access_keeps_no_session(app, owner):
     assert owner.submit(f"/admins/{person.id}/deactivate").status_code == 303
     assert browser.get("/").status_code == 302
     assert db.session.scalars(db.select(SignIn.ended_at).where(SignIn.user_id == person.id)).one() is not None
+
+
+def test_a_link_for_a_new_password_is_shown_once(app, owner, admin):
+    page = owner.submit(f"/admins/{admin.id}/password-link")
+    link = re.search(r"/invitations/[\w-]+", page.text)[0]
+    assert link not in owner.get(f"/admins/{admin.id}").text
+    fields = {"new_password": "another long password", "new_password_again": "another long password"}
+    assert app.test_client().submit(link, fields).location == "/login"
+    assert service.sign_in(admin.email, "another long password").id == admin.id
