@@ -116,7 +116,9 @@ def delete() -> BaseResponse:
     service.sign_out(by=current_user)
     logout_user()
     session.clear()
-    return see_other(url_for("sign_in.new"))
+    response = see_other(url_for("sign_in.new"))
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'  # not the cookies: the browser stays known
+    return response
 
 
 def _sign_in_id() -> UUID | None:

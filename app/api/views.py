@@ -14,6 +14,7 @@ from app.access.guards import public, require
 from app.access.matrix import list_addresses
 from app.access.permissions import Permission, Role
 from app.api import tokens
+from app.api.asvs import CHAPTERS, SECTIONS
 from app.api.document import openapi_document
 from app.api.forms import SCOPE_NAMES, TokenForm
 from app.api.models import Scope
@@ -53,6 +54,13 @@ def swagger(name: str) -> Response:
 def admin_docs() -> Response:
     """Every address of the dashboard, as the running app has them."""
     return render("api/addresses.html", addresses=list_addresses(), roles=(Role.ADMIN, Role.SUPER_ADMIN))
+
+
+@pages.get("/admin-docs/security")
+@require(Permission.DOCS_READ)
+def security() -> Response:
+    """How a security standard is met, section by section."""
+    return render("api/security.html", chapters=CHAPTERS, sections=SECTIONS)
 
 
 @pages.get("/api-tokens")

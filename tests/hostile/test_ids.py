@@ -121,3 +121,9 @@ def test_a_stranger_is_told_nothing_of_an_id_that_there_is(client, of_the_owner)
         there, not_there = client.get(address), client.get(address[:-4] + "0000")
         assert (there.status_code, not_there.status_code) == (302, 302)
         assert there.location.startswith("/login")
+
+
+def test_a_refused_permission_is_in_the_log(signed_in, admin, caplog):
+    with caplog.at_level("WARNING", logger="app.access.guards"):
+        signed_in.get("/audit")
+    assert f"User {admin.id} lacks audit:read" in caplog.text

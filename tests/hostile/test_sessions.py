@@ -107,3 +107,9 @@ def test_nobody_signs_in_as_somebody_without_a_password(app, client):
     db.session.add(User(role="admin", name="API · shop", email="shop@example.com"))
     for password in ("", "None", "null"):
         assert client.submit("/login", {"email": "shop@example.com", "password": password}).status_code == 422
+
+
+def test_signing_out_clears_what_a_browser_may_have_kept(client, admin):
+    answer = client.sign_in(admin).submit("/logout")
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert "no-store" in answer.headers["Cache-Control"]
