@@ -15,6 +15,7 @@ from tests.factories import make_user
 #: Blueprints whose things staff look after together: whoever holds the permission may act on any of them.
 #: Taking back what one asked for is for oneself alone, as the tests of refunds and charges show.
 SHARED = {"payments", "refunds", "bulk_refunds", "billing_keys", "charges", "jobs", "webhooks"}
+SHARED |= {"schedules", "plans", "drift"}
 
 #: What one person owns, or only a super admin may touch, each with an address below.
 OWNED = {
