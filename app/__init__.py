@@ -50,6 +50,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         SQLALCHEMY_ENGINE_OPTIONS=_engine_options(settings),
         SESSION_COOKIE_NAME=f"{prefix}portico",
         THEME_COOKIE_NAME=f"{prefix}theme",
+        DEVICE_COOKIE_NAME=f"{prefix}device",
         SESSION_COOKIE_SECURE=settings.is_https,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

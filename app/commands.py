@@ -7,7 +7,7 @@ import shutil
 import sys
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 from flask import Flask, current_app
@@ -16,7 +16,9 @@ from sqlalchemy.exc import DBAPIError
 
 from app import clock
 from app.access.permissions import Role
+from app.accounts import people
 from app.accounts import service as accounts
+from app.accounts.queries import find_user_by_email
 from app.audit import service as audit_service
 from app.backups import service as backups
 from app.backups.problems import BackupProblem
@@ -161,6 +163,22 @@ def create_admin(email: str, role: str, name: str, password_stdin: bool) -> None
     click.echo(f"{email} can sign in as {role}.")
 
 
+@click.command("reset-password", cls=Command)
+@click.argument("email")
+@with_appcontext
+def reset_password(email: str) -> None:
+    """Print a link by which an admin chooses a new password: for when no super admin can make one."""
+    user = find_user_by_email(accounts.normal_email(email))
+    if user is None:
+        raise click.ClickException("Nobody signs in with this e-mail address.")
+    try:
+        token = people.make_reset_link(user.id)
+    except DomainError as refusal:
+        raise click.ClickException(refusal.message) from refusal
+    click.echo(f"{current_app.config['SETTINGS'].public_url}/invitations/{token}")
+    click.echo("It works once, and ends after a day. Until then the old password holds.")
+
+
 @click.command("rotate-keys", cls=Command)
 @with_appcontext
 def rotate_keys_command() -> None:
@@ -235,12 +253,31 @@ audit = AppGroup("audit", help="The audit trail.")
 
 
 @audit.command(cls=Command)
-def verify() -> None:
-    """Check every entry of the audit trail against its hash and the one before; exit 1 when it is broken."""
-    broken = audit_service.verify_chain()
+@click.option("--expect", multiple=True, metavar="NUMBER:HASH", help="An anchor noted down earlier.")
+@click.option(
+    "--anchors", type=click.File("r"), help="A file that holds anchors, such as a worker's log; - reads one."
+)
+def verify(expect: tuple[str, ...], anchors: TextIO | None) -> None:
+    """Check every entry of the audit trail against its hash and the one before; exit 1 when it is broken.
+
+    Where it stands is told at the end, and by the workers in their log. Given back later by --expect or
+    --anchors, that shows too whether the newest entries were cut off, or the trail was written anew.
+    """
+    known = [anchor for text in expect for anchor in _read_anchor(text)]
+    known += [anchor for line in anchors or () for anchor in audit_service.Anchor.read_all(line)]
+    newest = audit_service.newest_anchor()
+    broken = audit_service.verify_chain(known)
     if broken:
         raise click.ClickException(f"The chain is broken at entry {broken.sequence}: {broken.fault}.")
     click.echo("The chain holds.")
+    click.echo(f"It stands at {newest}; {len(known)} anchors were compared.")
+
+
+def _read_anchor(text: str) -> list[audit_service.Anchor]:
+    found = audit_service.Anchor.read_all(text)
+    if not found:
+        raise click.BadParameter("An anchor is an entry's number, a colon, and its hash of 64 characters.")
+    return found
 
 
 def init_app(app: Flask) -> None:
@@ -250,6 +287,7 @@ def init_app(app: Flask) -> None:
         sync,
         rebuild_search,
         create_admin,
+        reset_password,
         audit,
         translate,
         rotate_keys_command,

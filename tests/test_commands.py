@@ -94,6 +94,14 @@ def test_rebuild_search_makes_rows_findable_that_others_wrote(app: Flask, simula
     assert "1 payments can be searched" in done.output
 
 
+def test_reset_password_prints_a_link_that_works(app: Flask, client: Any, admin: User) -> None:
+    done = run(app, "reset-password", "Admin@Example.com")
+    assert done.exit_code == 0, done.output
+    link = done.output.split("http://127.0.0.1:8000")[1].split()[0]
+    assert admin.email in client.get(link).text
+    assert run(app, "reset-password", "nobody@example.com").exit_code == 1
+
+
 def test_audit_verify_finds_a_changed_entry(app: Flask, admin: User) -> None:
     for number in range(3):
         audit.record("test.happened", "test", str(number), by=admin)
@@ -102,6 +110,20 @@ def test_audit_verify_finds_a_changed_entry(app: Flask, admin: User) -> None:
     done = run(app, "audit", "verify")
     assert done.exit_code == 1
     assert "broken at entry" in done.output
+
+
+def test_audit_verify_says_where_the_trail_stands_and_misses_what_was_noted(
+    app: Flask, admin: User, tmp_path: Path
+) -> None:
+    audit.record("test.happened", "test", "1", by=admin)
+    db.session.commit()
+    anchor = str(audit.newest_anchor())
+    assert f"It stands at {anchor}" in run(app, "audit", "verify", "--expect", anchor).output
+    cut_off = f"2:{anchor.partition(':')[2]}"
+    (tmp_path / "worker.log").write_text(f"12:00 INFO app.worker: The audit trail stands at {cut_off}\n")
+    done = run(app, "audit", "verify", "--anchors", str(tmp_path / "worker.log"))
+    assert (done.exit_code, "entry 2: cut_off" in done.output) == (1, True)
+    assert run(app, "audit", "verify", "--expect", "yesterday").exit_code == 2
 
 
 def tamper(app: Flask) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from flask import Flask
 
+from app.access.matrix import list_addresses
 from app.access.permissions import Permission, Role, is_permitted
 from app.api.models import Scope
 from tests.factories import make_user
@@ -89,13 +90,36 @@ def test_addresses_that_do_not_exist_lead_a_stranger_to_the_sign_in(client, addr
 
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.SUPER_ADMIN])
-def test_staff_reach_every_page_their_role_permits(app, client, simulator, role):
-    client.sign_in(make_user(role=role, email="staff@example.com"))
+def test_staff_send_every_form_their_role_permits_and_no_other(app, client, simulator, role):
+    staff = make_user(role=role, email="staff@example.com")
+    client.sign_in(staff)
     addresses = app.url_map.bind("localhost")
-    for address in guarded_addresses(app, "GET"):
-        view = app.view_functions[addresses.match(address)[0]]
-        reached = (200, 404) if is_permitted(role, view.permission) else (403,)  # nothing has these ids
-        assert client.get(address).status_code in reached, address
+    for address in guarded_addresses(app, "POST"):
+        permission = app.view_functions[addresses.match(address, method="POST")[0]].permission
+        status = client.submit(address).status_code
+        assert (status == 403) is not is_permitted(role, permission), address
+        assert status < 500, address
+        if address == "/logout":
+            client.sign_in(staff)
+
+
+def test_the_matrix_that_is_shown_is_what_the_app_does(app, client, simulator):
+    """Every row of /admin-docs, asked for over HTTP by each role and by nobody."""
+    rows = list_addresses()
+    assert {row.endpoint for row in rows} == set(app.view_functions) - SERVED_BY_FLASK
+    browsers = {None: client}
+    for role in (Role.ADMIN, Role.SUPER_ADMIN):
+        browsers[role] = app.test_client().sign_in(make_user(role=role, email=f"{role}@example.com"))
+    for row in (row for row in rows if "GET" in row.methods and "<any(" not in row.rule):
+        rule = next(app.url_map.iter_rules(row.endpoint))
+        values = {name: EXAMPLES.get(name, NOBODYS_ID) for name in rule.arguments}
+        address = app.url_map.bind("localhost").build(row.endpoint, values)
+        for role, browser in browsers.items():
+            answer = browser.get(address)
+            is_out = answer.status_code == 403 or (answer.location or "").startswith("/login")
+            assert row.is_open_to(role) is not is_out, (row.rule, role)
+            reached = (200, 404) if row.is_open_to(role) else (302, 403)  # nothing has these ids
+            assert row.is_public or answer.status_code in reached, (row.rule, role)
 
 
 def test_who_loses_the_role_loses_every_page_at_once(app, client, admin):

@@ -1,5 +1,6 @@
 """`require()` for views, `can()` for templates."""
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -8,8 +9,11 @@ from flask import Flask, abort, request
 from flask_login import current_user
 
 from app.access.permissions import Permission, holds
+from app.access.words import permission_in_words
 from app.extensions import login_manager
 from app.web.lists import Listing, get_listing
+
+_log = logging.getLogger(__name__)
 
 View = Callable[..., Any]
 
@@ -28,6 +32,7 @@ def require(permission: Permission) -> Callable[[View], View]:
             if not current_user.is_authenticated:
                 return login_manager.unauthorized()
             if not can(permission):
+                _log.warning("User %s lacks %s", current_user.id, permission)
                 abort(403)
             return view(*args, **kwargs)
 
@@ -52,5 +57,6 @@ def public(view: View) -> View:
 
 
 def init_app(app: Flask) -> None:
-    """Let templates ask `can(Permission.…)`."""
+    """Let templates ask `can(Permission.…)`, and name a permission."""
+    app.jinja_env.filters["permission_in_words"] = permission_in_words
     app.jinja_env.globals.update(can=can, Permission=Permission)

@@ -17,7 +17,10 @@ from wtforms import (
 from wtforms.validators import EqualTo, Length
 
 from app.access.permissions import Role
-from app.accounts import passwords
+from app.accounts import passwords, people
+from app.accounts.limits import LIMITS, own_limits
+from app.accounts.models import User
+from app.settings.forms import AmountsField
 from app.web.filters import THEMES
 from app.web.forms import Form, Required
 
@@ -108,6 +111,23 @@ class InvitationForm(Form):
         default=Role.ADMIN.value,
         validators=[Required()],
     )
+
+
+class LimitsForm(Form):
+    """A person's own limits, over those of their role."""
+
+    refund_limit = AmountsField(LIMITS["refund_limit"])
+    refund_daily_limit = AmountsField(LIMITS["refund_daily_limit"])
+    charge_limit = AmountsField(LIMITS["charge_limit"])
+    seen = HiddenField()
+
+    def __init__(self, formdata: Any = None, *, person: User) -> None:
+        stored: dict[str, Any] = {name: dict(own_limits(person, name)) for name in LIMITS}
+        super().__init__(formdata, data={**stored, "seen": people.mark_of_limits(person)})
+
+    def wanted(self) -> dict[str, dict[str, int]]:
+        """The limits as `people.change_limits` takes them; only after `validate()`."""
+        return {name: self[name].data for name in LIMITS}
 
 
 class FirstPasswordForm(Form):

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from flask_login import UserMixin
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, true
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
@@ -29,6 +29,8 @@ class User(Identified, Timestamped, UserMixin, Model):
     language: Mapped[str | None] = mapped_column(String(8))
     #: Permissions this admin was given beyond the role; see `permissions.GRANTABLE`.
     grants: Mapped[list[str] | None] = mapped_column(Document)
+    #: Limits of this person alone, `{"refund_limit": {"KRW": 500000}}`; see `accounts.limits`.
+    limits: Mapped[dict[str, dict[str, int]] | None] = mapped_column(Document)
 
     #: When the personal data of a customer was erased, and the hash of their id: see `accounts.erased`.
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -88,7 +90,7 @@ class RecoveryCode(Identified, Model):
 
 
 class Invitation(Identified, Model):
-    """An offer to become an admin, taken up by a link that whoever invites passes on."""
+    """An offer to become an admin, or to choose a new password, taken up by a link that is passed on."""
 
     __tablename__ = "invitations"
     __table_args__ = (CheckConstraint("role IN ('admin', 'super_admin')", name="role_known"),)
@@ -102,6 +104,8 @@ class Invitation(Identified, Model):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: For somebody who is an admin already and forgot their password.
+    is_reset: Mapped[bool] = mapped_column(server_default=false())
 
     inviter: Mapped[User | None] = relationship()
 
@@ -112,13 +116,19 @@ class Invitation(Identified, Model):
 
 
 class SignInAttempt(Identified, Model):
-    """A try to sign in, counted by e-mail to slow down guessing."""
+    """A try to sign in, counted by e-mail and by network to slow down guessing."""
 
     __tablename__ = "sign_in_attempts"
-    __table_args__ = (Index("ix_sign_in_attempts_email_attempted_at", "email", "attempted_at"),)
+    __table_args__ = (
+        Index("ix_sign_in_attempts_email_attempted_at", "email", "attempted_at"),
+        Index("ix_sign_in_attempts_address_attempted_at", "address", "attempted_at"),
+    )
 
     email: Mapped[str] = mapped_column(String(320))
+    #: The network it came from, as `throttling.network_of` writes it.
     address: Mapped[str] = mapped_column(String(45), server_default="")
+    #: A browser that this account has signed in with before; None for a stranger's.
+    device: Mapped[str | None] = mapped_column(String(64))
     succeeded: Mapped[bool]
     attempted_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now(), index=True)
 

@@ -5,14 +5,15 @@ same moment do not both succeed.
 """
 
 import hashlib
+import json
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from app import clock
 from app.access.permissions import Role
@@ -28,12 +29,19 @@ from app.extensions import db
 #: How long an invitation may be accepted.
 INVITED_FOR = timedelta(days=3)
 
+#: How long a link for a new password may be used.
+RESET_FOR = timedelta(days=1)
+
 #: Whoever changes who may sign in holds this name.
 _EVERYBODY = "who may sign in"
 
 #: Asked before access is taken away or lowered, with the person and the role to come (None: no access):
 #: raises `DomainError` where that would leave too few for something. Domains above add theirs.
 guardians: list[Callable[[User, Role | None], None]] = []
+
+
+class LimitsMoved(DomainError):
+    """Somebody else changed a person's limits while the form was open."""
 
 
 def invite(email: str, name: str, role: Role, *, by: User) -> str:
@@ -48,22 +56,21 @@ def invite(email: str, name: str, role: Role, *, by: User) -> str:
     if queries.find_user_by_email(email) is not None:
         db.session.rollback()
         raise DomainError(_("Someone signs in with this e-mail address already."), status=422)
-    _end_invitations(email)
-    token = secrets.token_urlsafe(32)
-    moment = clock.now()
-    invitation = Invitation(
-        id=new_id(),
-        token_hash=_hash_of(token),
-        email=email,
-        name=name,
-        role=role.value,
-        invited_by=by.id,
-        created_at=moment,
-        expires_at=moment + INVITED_FOR,
-    )
-    db.session.add(invitation)
+    invitation, token = _new_invitation(email, name, role, by)
     facts = {"email": email, "name": name, "role": role.value}
     audit.record("account.invited", "invitation", invitation.id, by=by, after=facts)
+    db.session.commit()
+    return token
+
+
+def make_reset_link(user_id: UUID, *, by: User | None = None) -> str:
+    """Let somebody choose a new password; answers the secret of the link, the only time it is known. Commits.
+
+    Until then the old one holds. A second factor is asked for as before. Raises NotFound.
+    """
+    user = _hold_admin(user_id)
+    invitation, token = _new_invitation(user.email or "", user.name, Role(user.role), by, is_reset=True)
+    audit.record("account.reset_link_made", "user", user.id, by=by, facts={"invitation_id": invitation.id})
     db.session.commit()
     return token
 
@@ -88,30 +95,33 @@ def get_open_invitation(token: str) -> Invitation:
 
 
 def accept_invitation(token: str, password: str) -> User:
-    """Make the invited person an admin with the password they chose; the link is used up. Commits."""
-    refuse_unfit_password(password)
-    get_open_invitation(token)
+    """Make the invited person an admin, or give them the new password they chose; once. Commits."""
+    invited = get_open_invitation(token)
+    refuse_unfit_password(password, about=(invited.email, invited.name))
     db.session.rollback()  # no transaction is open while a password is hashed
     password_hash = hash_password(password)
     lock_name(_EVERYBODY)
     invitation = lock(Invitation, get_open_invitation(token).id)
-    if not invitation.is_open or queries.find_user_by_email(invitation.email) is not None:
+    user = queries.find_user_by_email(invitation.email)
+    is_fit = queries.can_sign_in(user) if invitation.is_reset else user is None
+    if not (invitation.is_open and is_fit):
         db.session.rollback()
         raise NotFound(_("This invitation is over. Ask for a new one."))
-    user = User(
-        id=new_id(),
-        email=invitation.email,
-        name=invitation.name,
-        role=invitation.role,
-        password_hash=password_hash,
-    )
-    db.session.add(user)
     invitation.accepted_at = clock.now()
+    if user is None:
+        user = _add_invited(invitation)
+    user.password_hash = password_hash
     db.session.flush()
-    audit.record(
-        "account.invitation_accepted", "user", user.id, by=user, facts={"invitation_id": invitation.id}
-    )
+    _end_sessions(user)
+    action = "account.password_reset" if invitation.is_reset else "account.invitation_accepted"
+    audit.record(action, "user", user.id, by=user, facts={"invitation_id": invitation.id})
     db.session.commit()
+    return user
+
+
+def _add_invited(invitation: Invitation) -> User:
+    user = User(id=new_id(), email=invitation.email, name=invitation.name, role=invitation.role)
+    db.session.add(user)
     return user
 
 
@@ -159,10 +169,58 @@ def end_sessions(user_id: UUID, *, by: User) -> None:
     db.session.commit()
 
 
+def end_session(user_id: UUID, sign_in_id: UUID, *, by: User) -> None:
+    """Sign a person out of one browser; one that is out already stays so. Commits. Raises NotFound."""
+    user = _hold_admin(user_id)
+    session = db.session.get(SignIn, sign_in_id)
+    if session is None or session.user_id != user.id:
+        db.session.rollback()
+        raise NotFound(_("There is no such session."))
+    if _end_sessions(user, SignIn.id == sign_in_id):
+        audit.record("account.sign_in_ended", "user", user.id, by=by, facts={"sign_in_id": sign_in_id})
+    db.session.commit()
+
+
+def change_limits(
+    user_id: UUID, wanted: Mapping[str, Mapping[str, int]], *, by: User, seen: str | None = None
+) -> bool:
+    """Give a person limits of their own, in minor units by currency; whether that changed anything. Commits.
+
+    An empty one lets the role's hold again. `seen` is `mark_of_limits` when the form was made: raises
+    `LimitsMoved` where somebody else has changed them since.
+    """
+    user = _hold(user_id)
+    if seen is not None and seen != mark_of_limits(user):
+        db.session.rollback()
+        raise LimitsMoved(_("Somebody else has changed these limits meanwhile. Compare, and save again."))
+    before = user.limits or {}
+    after = {name: dict(amounts) for name, amounts in wanted.items() if amounts}
+    if after == before:
+        db.session.rollback()
+        return False
+    user.limits = after or None
+    audit.record("account.limits_changed", "user", user.id, by=by, before=before, after=after)
+    db.session.commit()
+    return True
+
+
+def mark_of_limits(user: User) -> str:
+    """A text that changes when a person's own limits do."""
+    return json.dumps(user.limits or {}, sort_keys=True, separators=(",", ":"))
+
+
 def take_away_second_factor(user_id: UUID, *, by: User) -> None:
     """Let somebody who lost phone and recovery codes in with the password alone. Commits."""
     _end_sessions(_hold_admin(user_id))
     second_factor.take_away(user_id, by=by)
+
+
+def get_admin(user_id: UUID) -> User:
+    """An admin, their access taken away or not, or a program that acts as one; raises NotFound."""
+    user = db.session.get(User, user_id)
+    if user is None or user.role not in queries.SIGN_IN_ROLES:
+        raise NotFound(_("There is no such admin."))
+    return user
 
 
 def list_admins() -> Sequence[User]:
@@ -171,6 +229,13 @@ def list_admins() -> Sequence[User]:
         select(User)
         .where(User.role.in_(queries.SIGN_IN_ROLES), User.email.is_not(None))
         .order_by(User.is_active.desc(), User.role.desc(), User.name, User.id)
+    ).all()
+
+
+def list_machines() -> Sequence[User]:
+    """The programs of the store that act here, each in a name of its own."""
+    return db.session.scalars(
+        select(User).where(User.role == Role.ADMIN, User.email.is_(None)).order_by(User.name, User.id)
     ).all()
 
 
@@ -204,11 +269,18 @@ def machine_of(name: str) -> User:
 
 
 def _hold_admin(user_id: UUID) -> User:
-    lock_name(_EVERYBODY)
-    user = db.session.get(User, user_id, populate_existing=True)
-    if user is None or user.role not in queries.SIGN_IN_ROLES or user.email is None:
+    user = _hold(user_id)
+    if user.email is None:
         db.session.rollback()
         raise NotFound(_("There is no such admin."))
+    return user
+
+
+def _hold(user_id: UUID) -> User:
+    """An admin or a program, read afresh while nobody else changes who may do what."""
+    lock_name(_EVERYBODY)
+    user = get_admin(user_id)
+    db.session.refresh(user)
     return user
 
 
@@ -225,9 +297,30 @@ def _refuse_if_needed(user: User, role: Role | None) -> None:
         guardian(user, role)
 
 
-def _end_sessions(user: User) -> bool:
-    ending = update(SignIn).where(SignIn.user_id == user.id, SignIn.ended_at.is_(None))
+def _end_sessions(user: User, *which: ColumnElement[bool]) -> bool:
+    ending = update(SignIn).where(SignIn.user_id == user.id, SignIn.ended_at.is_(None), *which)
     return bool(db.session.scalars(ending.values(ended_at=clock.now()).returning(SignIn.id)).all())
+
+
+def _new_invitation(
+    email: str, name: str, role: Role, by: User | None, *, is_reset: bool = False
+) -> tuple[Invitation, str]:
+    """An invitation with the secret of its link; an earlier one of the same address ends."""
+    _end_invitations(email)
+    token, moment = secrets.token_urlsafe(32), clock.now()
+    invitation = Invitation(
+        id=new_id(),
+        token_hash=_hash_of(token),
+        email=email,
+        name=name,
+        role=role.value,
+        is_reset=is_reset,
+        invited_by=by.id if by else None,
+        created_at=moment,
+        expires_at=moment + (RESET_FOR if is_reset else INVITED_FOR),
+    )
+    db.session.add(invitation)
+    return invitation, token
 
 
 def _end_invitations(email: str) -> None:

@@ -1,26 +1,22 @@
-"""Read users, signed-in sessions and the tries that throttle sign-in."""
+"""Read users and signed-in sessions."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, select
+from sqlalchemy import bindparam, select
 
 from app import clock
 from app.access.permissions import Role
-from app.accounts.models import SignIn, SignInAttempt, User
+from app.accounts.models import SignIn, User
 from app.extensions import db
+from app.settings.service import read_value, stored_value, value_of
 
 #: Who may sign in; a customer never does.
 SIGN_IN_ROLES = (Role.ADMIN, Role.SUPER_ADMIN)
 
-#: A session nobody used for this long is over: a working day.
-IDLE = timedelta(hours=8)
-
-#: So many wrong passwords within this time, and an e-mail is refused for as long after the last of them.
-MAX_WRONG_PASSWORDS = 10
-THROTTLED_FOR = timedelta(minutes=15)
+#: The settings that end a session nobody uses, and every session.
+IDLE_MINUTES, MOST_HOURS = "session_idle_minutes", "session_hours"
 
 
 def can_sign_in(user: User | None) -> bool:
@@ -34,49 +30,39 @@ def find_user_by_email(email: str) -> User | None:
 
 
 def find_live_sign_in(token_hash: str) -> tuple[SignIn, User] | None:
-    """A session that has not ended, and its user if they may still sign in."""
-    moment = clock.now()
-    sought = {"token_hash": token_hash, "moment": moment, "idle_since": moment - IDLE}
-    found = db.session.execute(_LIVE_SIGN_IN, sought).first()
-    return (found[0], found[1]) if found else None
+    """A session that has not ended, and its user if they may still sign in: one query for every page."""
+    found = db.session.execute(_SIGN_IN, {"token_hash": token_hash}).first()
+    if found is None:
+        return None
+    session, user, idle, most = found
+    is_live = _is_live(session, read_value(IDLE_MINUTES, idle), read_value(MOST_HOURS, most))
+    return (session, user) if is_live else None
 
 
 def list_live_sign_ins(user_id: UUID) -> Sequence[SignIn]:
     """The sessions a person is signed in with, the one used last first."""
-    return db.session.scalars(
+    sessions = db.session.scalars(
         select(SignIn)
-        .where(SignIn.user_id == user_id, _is_live(clock.now(), clock.now() - IDLE))
+        .where(SignIn.user_id == user_id, SignIn.ended_at.is_(None), SignIn.expires_at > clock.now())
         .order_by(SignIn.last_seen_at.desc(), SignIn.id.desc())
     ).all()
+    idle, most = value_of(IDLE_MINUTES), value_of(MOST_HOURS)
+    return [session for session in sessions if _is_live(session, idle, most)]
 
 
-def find_end_of_throttle(email: str) -> datetime | None:
-    """Until when no password is tried for this e-mail; None when it may be.
-
-    Throttled is an e-mail whose last ten tries were all wrong and all within fifteen minutes.
-    """
-    tries = db.session.execute(
-        select(SignInAttempt.attempted_at, SignInAttempt.succeeded)
-        .where(SignInAttempt.email == email, SignInAttempt.attempted_at > clock.now() - 2 * THROTTLED_FOR)
-        .order_by(SignInAttempt.attempted_at.desc(), SignInAttempt.id.desc())
-        .limit(MAX_WRONG_PASSWORDS)
-    ).all()
-    if len(tries) < MAX_WRONG_PASSWORDS or any(attempt.succeeded for attempt in tries):
-        return None
-    newest, oldest = tries[0].attempted_at, tries[-1].attempted_at
-    ends_at: datetime = newest + THROTTLED_FOR
-    return ends_at if newest - oldest < THROTTLED_FOR and clock.now() < ends_at else None
-
-
-def _is_live(moment: Any, idle_since: Any) -> ColumnElement[bool]:
-    return and_(SignIn.ended_at.is_(None), SignIn.expires_at > moment, SignIn.last_seen_at > idle_since)
+def _is_live(session: SignIn, idle_minutes: int, most_hours: int) -> bool:
+    """Whether a session that nobody ended goes on, by the settings as they are now."""
+    moment = clock.now()
+    is_used = moment - session.last_seen_at < timedelta(minutes=idle_minutes)
+    return (
+        is_used and moment < session.expires_at and moment - session.created_at < timedelta(hours=most_hours)
+    )
 
 
 #: Made once: every request begins with it.
-_LIVE_SIGN_IN = (
-    select(SignIn, User)
+_SIGN_IN = (
+    select(SignIn, User, stored_value(IDLE_MINUTES), stored_value(MOST_HOURS))
     .join(User, SignIn.user_id == User.id)
-    .where(SignIn.token_hash == bindparam("token_hash"))
-    .where(_is_live(bindparam("moment"), bindparam("idle_since")))
+    .where(SignIn.token_hash == bindparam("token_hash"), SignIn.ended_at.is_(None))
     .where(User.is_active, User.role.in_(SIGN_IN_ROLES))
 )

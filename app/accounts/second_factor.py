@@ -142,8 +142,8 @@ def _renew_recovery_codes(user: User) -> list[str]:
 
 
 def _new_code() -> str:
-    """Sixteen random characters (79 bits), in groups that are easy to copy by hand."""
-    groups = ("".join(secrets.choice(_LETTERS) for _letter in range(4)) for _group in range(4))
+    """24 random characters (118 bits: so many that a plain hash keeps them), in groups to copy by hand."""
+    groups = ("".join(secrets.choice(_LETTERS) for _letter in range(4)) for _group in range(6))
     return "-".join(groups)
 
 

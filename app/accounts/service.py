@@ -20,17 +20,23 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app import clock
-from app.accounts import queries
+from app.accounts import queries, throttling
+from app.accounts.devices import known_device
 from app.accounts.models import SignIn, SignInAttempt, User
-from app.accounts.passwords import hash_password, is_password, refuse_unfit_password, renewed_hash
+from app.accounts.passwords import (
+    PasswordRefused,
+    hash_password,
+    is_password,
+    is_same,
+    refuse_unfit_password,
+    renewed_hash,
+)
 from app.accounts.second_factor import take_code
 from app.audit import service as audit
 from app.database import act_as, begin_writing, lock, new_id
 from app.errors import DomainError, NotFound
 from app.extensions import db
-
-#: After this a person proves again who they are, however busy the session was.
-MAX_SESSION = timedelta(days=7)
+from app.settings.service import value_of
 
 #: `last_seen_at` is written this often at most, so that reading pages writes next to nothing.
 SEEN_EVERY = timedelta(minutes=1)
@@ -83,11 +89,16 @@ class PendingSignIn:
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """Where a person signs in from, and the session this one takes the place of."""
+    """Where a person signs in from, the cookie by which the browser is known, and the session it replaces."""
 
     address: str = ""
     user_agent: str = ""
     replacing: UUID | None = None
+    device_cookie: str = ""
+
+    def device_for(self, email: str) -> str | None:
+        """The name this browser is known by, if that account has signed in with it before."""
+        return known_device(self.device_cookie, email)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,18 @@ class _Credentials:
     user_id: UUID
     password_hash: str
     has_second_factor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What a try to prove a password is counted by, besides its account."""
+
+    address: str
+    device: str | None
+
+    @property
+    def network(self) -> str:
+        return throttling.network_of(self.address)
 
 
 _NO_BROWSER = Browser()
@@ -109,7 +132,9 @@ def sign_in(email: str, password: str, code: str = "", *, browser: Browser = _NO
     factor is set and no code came along.
     """
     failure = "account.sign_in_failed"
-    proven = _prove_password(email, password, address=browser.address, failure=failure, awaits_code=True)
+    email = normal_email(email)[:MAX_EMAIL]
+    origin = _Origin(browser.address, browser.device_for(email))
+    proven = _prove_password(email, password, origin, failure=failure, awaits_code=True)
     pending = PendingSignIn(proven.user_id, _proof_of(proven.password_hash))
     if proven.has_second_factor:
         if not code:
@@ -125,7 +150,7 @@ def sign_in_with_code(pending: PendingSignIn, code: str, *, browser: Browser = _
     """
     user = db.session.get(User, pending.user_id)
     email = user.email if user and user.email else str(pending.user_id)
-    attempt_id, credentials = _count_attempt(email, browser.address)
+    attempt_id, credentials = _count_attempt(email, _Origin(browser.address, browser.device_for(email)))
     is_same = credentials is not None and pending.proof == _proof_of(credentials.password_hash)
     if not is_same or not take_code(pending.user_id, code):
         _note_failure(credentials, "account.code_failed")
@@ -187,7 +212,7 @@ def create_admin(email: str, role: str, password: str, name: str = "", *, by: Us
         raise DomainError(_("This is not an e-mail address."), status=422)
     if role not in queries.SIGN_IN_ROLES:
         raise DomainError(_("Only an admin or a super admin can sign in."), status=422)
-    refuse_unfit_password(password)
+    refuse_unfit_password(password, about=(email, name))
     user = User(id=new_id(), email=email, role=role, name=name, password_hash=hash_password(password))
     begin_writing()
     db.session.add(user)
@@ -208,9 +233,11 @@ def change_password(current: str, new: str, *, by: User, address: str = "") -> U
     Raises `PasswordRefused` for the new password, `SignInRefused` or `SignInThrottled` for the current one.
     """
     sign_in_id = by.sign_in.id if by.sign_in else None
-    refuse_unfit_password(new)
+    refuse_unfit_password(new, about=(by.email or "", by.name))
     failure = "account.password_change_failed"
-    proven = _prove_password(by.email or "", current, address=address, failure=failure)
+    proven = _prove_password(by.email or "", current, _origin_of(by, address), failure=failure)
+    if is_same(new, current):
+        raise PasswordRefused(_("This is your password already. Choose another one."))
     password_hash = hash_password(new)
     user = _lock_unchanged(proven)
     user.password_hash = password_hash
@@ -231,7 +258,7 @@ def confirm_password(password: str, *, by: User, address: str = "") -> None:
     Wrong ones count for the account as at the sign-in: raises `SignInRefused`, or `SignInThrottled`.
     """
     failure = "account.password_check_failed"
-    proven = _prove_password(by.email or "", password, address=address, failure=failure)
+    proven = _prove_password(by.email or "", password, _origin_of(by, address), failure=failure)
     _lock_unchanged(proven)
     db.session.commit()
 
@@ -247,15 +274,20 @@ def normal_email(email: str) -> str:
     return unicodedata.normalize("NFC", email).strip().lower()
 
 
+def _origin_of(person: User, address: str) -> _Origin:
+    """A signed-in session counts its own wrong passwords: no stranger's guesses shut it out."""
+    return _Origin(address, f"session:{person.sign_in.id}" if person.sign_in else None)
+
+
 def _prove_password(
-    email: str, password: str, *, address: str, failure: str, awaits_code: bool = False
+    email: str, password: str, origin: _Origin, *, failure: str, awaits_code: bool = False
 ) -> _Credentials:
     """Check a password, with the try counted before the look, so that many at once are not more than ten.
 
     With `awaits_code` the try of somebody with a second factor goes on counting as a wrong one until the code
     is right: else whoever has the password could guess codes for ever.
     """
-    attempt_id, credentials = _count_attempt(normal_email(email)[:MAX_EMAIL], address)
+    attempt_id, credentials = _count_attempt(email, origin)
     if not is_password(password, credentials.password_hash if credentials else None):
         _note_failure(credentials, failure)
         raise _refusal()
@@ -270,16 +302,23 @@ def _note_success(attempt_id: UUID) -> None:
     db.session.commit()
 
 
-def _count_attempt(email: str, address: str) -> tuple[UUID, _Credentials | None]:
+def _count_attempt(email: str, origin: _Origin) -> tuple[UUID, _Credentials | None]:
     begin_writing()
     if db.engine.dialect.name == "postgresql":  # tries for one e-mail queue; on SQLite all writers do
         db.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(email, 0))))
-    if ends_at := queries.find_end_of_throttle(email):
+    if ends_at := throttling.find_end_of_throttle(email, origin.device, origin.network):
         db.session.rollback()
         raise SignInThrottled(math.ceil((ends_at - clock.now()).total_seconds()))
     attempt_id = new_id()
     db.session.add(
-        SignInAttempt(id=attempt_id, email=email, address=address, succeeded=False, attempted_at=clock.now())
+        SignInAttempt(
+            id=attempt_id,
+            email=email,
+            address=origin.network,
+            device=origin.device,
+            succeeded=False,
+            attempted_at=clock.now(),
+        )
     )
     credentials = _credentials_of(queries.find_user_by_email(email))
     db.session.commit()
@@ -319,7 +358,7 @@ def _open_session(user: User, *, address: str, user_agent: str) -> tuple[SignIn,
         user_agent=user_agent[:400],
         created_at=moment,
         last_seen_at=moment,
-        expires_at=moment + MAX_SESSION,
+        expires_at=moment + timedelta(hours=value_of(queries.MOST_HOURS)),
     )
     db.session.add(session)
     return session, token

@@ -3,14 +3,14 @@
 from datetime import timedelta
 from uuid import UUID
 
-from flask import Blueprint, Response, redirect, request, session, url_for
+from flask import Blueprint, Response, current_app, redirect, request, session, url_for
 from flask_login import current_user, login_user, logout_user
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
 from app.access.guards import public, require
 from app.access.permissions import Permission
-from app.accounts import service
+from app.accounts import devices, service
 from app.accounts.forms import CodeForm, SignInForm, local_path
 from app.accounts.models import User
 from app.web.htmx import render, see_other
@@ -19,6 +19,9 @@ from app.web.htmx import render, see_other
 PENDING_FOR = timedelta(minutes=5)
 
 _PENDING = "pending_sign_in"
+
+#: How long a browser is known after the last sign-in with it.
+_HALF_A_YEAR = 182 * 24 * 60 * 60
 
 sign_in = Blueprint("sign_in", __name__)
 
@@ -81,7 +84,16 @@ def _pending() -> service.PendingSignIn | None:
 def _welcome(user: User, onward: str | None) -> BaseResponse:
     session.clear()
     login_user(user)
-    return see_other(onward or url_for("overview.index"))
+    response = see_other(onward or url_for("overview.index"))
+    response.set_cookie(
+        current_app.config["DEVICE_COOKIE_NAME"],
+        devices.remember(_device_cookie(), user.email or ""),
+        max_age=_HALF_A_YEAR,
+        httponly=True,
+        samesite="Lax",
+        secure=current_app.config["SESSION_COOKIE_SECURE"],
+    )
+    return response
 
 
 def _browser() -> service.Browser:
@@ -89,7 +101,12 @@ def _browser() -> service.Browser:
         address=(request.remote_addr or "")[:45],
         user_agent=request.user_agent.string,
         replacing=_sign_in_id(),
+        device_cookie=_device_cookie(),
     )
+
+
+def _device_cookie() -> str:
+    return request.cookies.get(current_app.config["DEVICE_COOKIE_NAME"], "")
 
 
 @sign_in.post("/logout")
@@ -99,7 +116,9 @@ def delete() -> BaseResponse:
     service.sign_out(by=current_user)
     logout_user()
     session.clear()
-    return see_other(url_for("sign_in.new"))
+    response = see_other(url_for("sign_in.new"))
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'  # not the cookies: the browser stays known
+    return response
 
 
 def _sign_in_id() -> UUID | None:

@@ -11,36 +11,15 @@ from werkzeug.wrappers import Response as BaseResponse
 from app.access.guards import require
 from app.access.permissions import Permission
 from app.accounts import queries, service
+from app.accounts.browsers import browser_of
 from app.accounts.forms import LanguageForm, PasswordForm, ThemeForm
+from app.accounts.limits import LIMITS, limits_of
 from app.errors import DomainError
 from app.web.htmx import render, see_other
 
 accounts = Blueprint("accounts", __name__)
 
 _YEAR = 365 * 24 * 60 * 60
-
-#: What a User-Agent holds, and whose it is. Browsers name those they descend from: the first found is right.
-_BROWSERS = (
-    ("Whale/", "Whale"),
-    ("SamsungBrowser/", "Samsung Internet"),
-    ("Edg", "Edge"),
-    ("OPR/", "Opera"),
-    ("Firefox/", "Firefox"),
-    ("FxiOS/", "Firefox"),
-    ("CriOS/", "Chrome"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-    ("curl/", "curl"),
-)
-_SYSTEMS = (
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Android", "Android"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "macOS"),
-    ("CrOS", "ChromeOS"),
-    ("Linux", "Linux"),
-)
 
 
 @accounts.get("/account")
@@ -121,15 +100,9 @@ def _page(form: PasswordForm, *, status: int = 200) -> Response:
         language_form=LanguageForm(data={"language": str(get_locale())}),
         sign_ins=queries.list_live_sign_ins(current_user.id),
         browser_of=browser_of,
+        limits={name: limits_of(current_user, name) for name in LIMITS},
         status=status,
     )
-
-
-def browser_of(user_agent: str) -> str:
-    """The browser and the system a User-Agent names, such as `Chrome, macOS`; empty where it names none."""
-    browser = next((name for mark, name in _BROWSERS if mark in user_agent), None)
-    system = next((name for mark, name in _SYSTEMS if mark in user_agent), None)
-    return ", ".join(name for name in (browser, system) if name)
 
 
 def _is_https() -> bool:

@@ -11,8 +11,10 @@ from flask_login import current_user
 
 from app import clock
 from app.access.guards import public, require
-from app.access.permissions import Permission
+from app.access.matrix import list_addresses
+from app.access.permissions import Permission, Role
 from app.api import tokens
+from app.api.asvs import CHAPTERS, SECTIONS
 from app.api.document import openapi_document
 from app.api.forms import SCOPE_NAMES, TokenForm
 from app.api.models import Scope
@@ -51,7 +53,14 @@ def swagger(name: str) -> Response:
 @require(Permission.DOCS_READ)
 def admin_docs() -> Response:
     """Every address of the dashboard, as the running app has them."""
-    return render("api/addresses.html", addresses=_addresses())
+    return render("api/addresses.html", addresses=list_addresses(), roles=(Role.ADMIN, Role.SUPER_ADMIN))
+
+
+@pages.get("/admin-docs/security")
+@require(Permission.DOCS_READ)
+def security() -> Response:
+    """How a security standard is met, section by section."""
+    return render("api/security.html", chapters=CHAPTERS, sections=SECTIONS)
 
 
 @pages.get("/api-tokens")
@@ -92,25 +101,6 @@ def _page(form: TokenForm, *, status: int = 200, token: str | None = None) -> Re
         scope_names=SCOPE_NAMES,
         moment_now=clock.now(),
     )
-
-
-def _addresses() -> list[dict[str, str]]:
-    """Rule, methods, who may, and the first line of what the view says of itself."""
-    rows = []
-    for rule in sorted(current_app.url_map.iter_rules(), key=lambda rule: rule.rule):
-        view = current_app.view_functions[rule.endpoint]
-        guard = getattr(view, "permission", None) or getattr(view, "scope", None)
-        if guard is None and not getattr(view, "is_public", False):
-            continue  # files
-        rows.append(
-            {
-                "rule": rule.rule,
-                "methods": ", ".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})),
-                "guard": str(guard) if guard else "",
-                "about": (view.__doc__ or "").partition("\n")[0],
-            }
-        )
-    return rows
 
 
 @lru_cache(maxsize=1)

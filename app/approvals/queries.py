@@ -5,9 +5,9 @@ from enum import StrEnum
 from typing import Any
 
 from app.access.permissions import Permission, Role, holds
-from app.accounts import people
+from app.accounts import limits, people
 from app.accounts.models import User
-from app.accounts.queries import SIGN_IN_ROLES, can_sign_in
+from app.accounts.queries import can_sign_in
 from app.settings.service import amount_of
 
 #: Nobody approves alone what they asked for themselves.
@@ -34,10 +34,13 @@ def threshold_of(kind: Kind) -> str:
 
 
 def find_limit(person: User, currency: str, kind: Kind = Kind.REFUND) -> int | None:
-    """The most this person may move at once; None where the role has no limit in this currency."""
-    if person.role not in SIGN_IN_ROLES:
-        return 0
-    return amount_of(f"{kind}_limit_{person.role}", currency)
+    """The most this person may move at once; None where nothing limits them in this currency."""
+    return limits.find_limit(person, f"{kind}_limit", currency)
+
+
+def find_daily_limit(person: User, currency: str, kind: Kind = Kind.REFUND) -> int | None:
+    """The most this person may move in a day (Asia/Seoul); None where nothing limits them."""
+    return limits.find_limit(person, f"{kind}_daily_limit", currency)
 
 
 def needs_second_person(amount: int, currency: str, kind: Kind = Kind.REFUND) -> bool:

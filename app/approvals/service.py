@@ -32,7 +32,7 @@ class ApprovalRefused(DomainError):
 
 
 class AboveLimit(ApprovalRefused):
-    """More than this person's role may move at once."""
+    """More than this person may move at once, or in a day."""
 
 
 class ProofMissing(ApprovalRefused):
@@ -48,16 +48,33 @@ class Proof:
 
 
 _ABOVE: Mapping[Kind, Any] = {
-    Kind.REFUND: _l("Your role may refund %(most)s at most at once. Ask somebody with more."),
-    Kind.CHARGE: _l("Your role may charge %(most)s at most at once. Ask somebody with more."),
+    Kind.REFUND: _l("You may refund %(most)s at most at once. Ask somebody who may refund more."),
+    Kind.CHARGE: _l("You may charge %(most)s at most at once. Ask somebody who may charge more."),
 }
 
 
 def refuse_above_limit(person: User, amount: int, currency: str, kind: Kind = Kind.REFUND) -> None:
-    """Raise `AboveLimit` where the person's role may not move as much at once."""
+    """Raise `AboveLimit` where this person may not move as much at once."""
     limit = queries.find_limit(person, currency, kind)
     if limit is not None and amount > limit:
         raise AboveLimit(str(_ABOVE[kind]) % {"most": money(limit, currency)})
+
+
+def refuse_above_daily_limit(
+    person: User, amount: int, currency: str, *, spent: int, kind: Kind = Kind.REFUND
+) -> None:
+    """Raise `AboveLimit` where this person, who has moved `spent` today, may not move as much more."""
+    limit = queries.find_daily_limit(person, currency, kind)
+    if limit is not None and spent + amount > limit:
+        most, left = money(limit, currency), money(max(limit - spent, 0), currency)
+        raise AboveLimit(
+            _(
+                "You may refund %(most)s at most in a day, and %(left)s of it is left today. "
+                "Ask somebody who may refund more.",
+                most=most,
+                left=left,
+            )
+        )
 
 
 def refuse_unproven(

@@ -21,6 +21,8 @@ class AuditFilters:
     action: str | None = None
     subject_type: str | None = None
     subject_id: str | None = None
+    address: str | None = None
+    sign_in_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -56,6 +58,8 @@ def _filtered(filters: AuditFilters) -> Select[AuditEntry]:
         (AuditEntry.action, filters.action),
         (AuditEntry.subject_type, filters.subject_type),
         (AuditEntry.subject_id, filters.subject_id),
+        (AuditEntry.address, filters.address),
+        (AuditEntry.sign_in_id, filters.sign_in_id),
     ):
         if wanted:
             statement = statement.where(column == wanted)

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -47,6 +48,25 @@ class Fault(StrEnum):
     CHANGED = "changed"
     MISSING = "missing"
     OUT_OF_ORDER = "out_of_order"
+    REWRITTEN = "rewritten"
+    CUT_OFF = "cut_off"
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where the trail stood at some moment: noted down elsewhere, it tells what the trail cannot."""
+
+    sequence: int
+    hash: str
+
+    def __str__(self) -> str:
+        return f"{self.sequence}:{self.hash}"
+
+    @classmethod
+    def read_all(cls, text: str) -> list["Anchor"]:
+        """Every anchor that stands in a text, such as a log."""
+        found = re.findall(r"\b([0-9]{1,18}):([0-9a-f]{64})\b", text)
+        return [cls(int(sequence), digest) for sequence, digest in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +113,23 @@ def record(
     return entry
 
 
-def verify_chain() -> Broken | None:
-    """Walk the whole trail in constant memory; None when every entry is as it was written.
+def newest_anchor() -> Anchor:
+    """Where the trail stands now: to be noted down elsewhere."""
+    newest = select(AuditEntry.sequence, AuditEntry.hash).order_by(AuditEntry.sequence.desc()).limit(1)
+    sequence, digest = db.session.execute(newest).first() or (0, GENESIS)
+    return Anchor(sequence, digest)
+
+
+def verify_chain(anchors: Iterable[Anchor] = ()) -> Broken | None:
+    """Walk the whole trail; None when every entry is as it was written.
 
     Entries cut off at the end leave a shorter trail that holds, and so does a trail rewritten from some
-    entry to its end: only a hash noted down elsewhere could tell. Ends the session's transaction.
+    entry to its end: only `anchors`, noted down elsewhere, tell. Ends the session's transaction.
     """
+    expected: dict[int, set[str]] = {}
+    for anchor in anchors:
+        expected.setdefault(anchor.sequence, set()).add(anchor.hash)
+    expected.pop(0, None)
     sequence, previous_hash, limit = 0, GENESIS, _CHUNK
     while True:
         try:
@@ -109,11 +140,13 @@ def verify_chain() -> Broken | None:
             limit = 1
             continue
         if not entries:
-            return None
+            return Broken(sequence + 1, Fault.CUT_OFF) if any(key > sequence for key in expected) else None
         for entry in entries:
             if fault := _fault_of(dict(entry), sequence + 1, previous_hash):
                 return Broken(sequence + 1, fault)
             sequence, previous_hash = entry["sequence"], entry["hash"]
+            if expected.get(sequence, set()) - {previous_hash}:
+                return Broken(sequence, Fault.REWRITTEN)
 
 
 def _fault_of(entry: dict[str, Any], sequence: int, previous_hash: str) -> Fault | None:
@@ -140,9 +173,8 @@ def _next_link() -> dict[str, Any]:
     """The place after the newest entry, held against other writers until the commit."""
     if db.engine.dialect.name == "postgresql":
         db.session.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
-    newest = select(AuditEntry.sequence, AuditEntry.hash).order_by(AuditEntry.sequence.desc()).limit(1)
-    sequence, previous_hash = db.session.execute(newest).first() or (0, GENESIS)
-    return {"sequence": sequence + 1, "previous_hash": previous_hash}
+    newest = newest_anchor()
+    return {"sequence": newest.sequence + 1, "previous_hash": newest.hash}
 
 
 def _circumstances() -> dict[str, Any]:

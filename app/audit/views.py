@@ -8,6 +8,7 @@ from app.access.guards import require
 from app.access.permissions import Permission
 from app.audit import exporting, queries
 from app.audit.forms import AuditFilterForm
+from app.audit.service import newest_anchor
 from app.audit.words import url_of_subject, words_of_action, words_of_subject
 from app.web.htmx import render
 
@@ -27,6 +28,7 @@ def index() -> Any:
         status=200 if filters is not None else 422,
         form=form,
         listing=exporting.AUDIT,
+        anchor=newest_anchor(),
         page=None if filters is None else queries.list_entries(filters, after=after),
         count=None if filters is None else queries.count_entries(filters),
         words_of_action=words_of_action,

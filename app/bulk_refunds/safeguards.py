@@ -11,12 +11,19 @@ from flask_babel import gettext as _
 from app.access.permissions import Permission, holds, is_permitted
 from app.accounts.models import User
 from app.accounts.service import SignInRefused, SignInThrottled
-from app.approvals.service import Proof, ProofMissing, confirm_identity
+from app.approvals.service import (
+    AboveLimit,
+    Proof,
+    ProofMissing,
+    confirm_identity,
+    refuse_above_daily_limit,
+    refuse_above_limit,
+)
 from app.bulk_refunds.models import RefundBatch
 from app.errors import DomainError
+from app.refunds.queries import sum_of_day
 from app.refunds.service import Wish, request_refund
 from app.settings.service import amount_of
-from app.web.filters import money
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +38,20 @@ class Sum:
 
 def find_excess(user: User, amount: int, currency: str) -> str | None:
     """Why this person may not refund so much at once, in a sentence; None when they may."""
-    limit = amount_of(f"refund_limit_{user.role}", currency)
-    if limit is None or amount <= limit:
-        return None
-    return str(_("You may refund %(limit)s at once at most.", limit=money(limit, currency)))
+    try:
+        refuse_above_limit(user, amount, currency)
+    except AboveLimit as refusal:
+        return refusal.message
+    return None
+
+
+def find_daily_excess(user: User, amount: int, currency: str) -> str | None:
+    """Why this person may not refund so much more today, in a sentence; None when they may."""
+    try:
+        refuse_above_daily_limit(user, amount, currency, spent=sum_of_day(user.id, currency))
+    except AboveLimit as refusal:
+        return refusal.message
+    return None
 
 
 def needs_approval(sums: Iterable[Sum]) -> bool:

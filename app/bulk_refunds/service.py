@@ -53,7 +53,8 @@ def confirm(
     if not sums:
         raise DomainError(_("No row of this file can be refunded."))
     for each in sums:
-        if excess := safeguards.find_excess(by, each.largest, each.currency):
+        excess = safeguards.find_excess(by, each.largest, each.currency)
+        if excess := excess or safeguards.find_daily_excess(by, each.amount, each.currency):
             raise DomainError(excess, status=403)
     _leave_out(batch_id, [Level.BAD] if with_warned else [Level.BAD, Level.WARNED])
     batch.includes_warned, batch.proof = with_warned, "password" if needs_password else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from app.accounts import people
 from app.accounts.models import User
 from app.exports import service as exports
 from app.exports.models import Format
@@ -21,11 +22,12 @@ VIEWS = (
 
 
 def keep_habits(staff: Sequence[User]) -> None:
-    """Save the views, and ask for a file, which the demo's worker writes."""
+    """Save the views, bound the day of support, and ask for a file, which the demo's worker writes."""
     for number, (name, list_name, query) in enumerate(VIEWS):
         by = staff[number % len(staff)]
         listing = get_listing(list_name)
         saved_views.save_view(listing, name, query, is_shared=True, is_default=False, by=by)
+    people.change_limits(staff[-1].id, {"refund_daily_limit": {"KRW": 5_000_000}}, by=staff[0])
     exports.request_export(
         get_listing("refunds"),
         "status=succeeded",

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
+from app import clock
 from app.errors import NotFound
 from app.extensions import db
 from app.payments.models import Cancellation, Payment
@@ -44,6 +45,18 @@ def sum_without_approval(payment: Payment) -> int:
     """
     alone = Refund.payment_id == payment.id, Refund.approved_by.is_(None), Refund.status.in_(WENT_ALONE)
     return int(db.session.scalar(select(func.coalesce(func.sum(Refund.amount), 0)).where(*alone)) or 0)
+
+
+def sum_of_day(person_id: UUID, currency: str) -> int:
+    """What one person has asked to give back today (Asia/Seoul), in minor units; what came to nothing not."""
+    theirs = (
+        Refund.requested_by == person_id,
+        Refund.created_at >= clock.start_of_day(clock.today()),
+        Refund.status.not_in((RefundStatus.FAILED, RefundStatus.REJECTED)),
+        Payment.currency == currency,
+    )
+    total = select(func.coalesce(func.sum(Refund.amount), 0)).join(Payment, Refund.payment_id == Payment.id)
+    return int(db.session.scalar(total.where(*theirs)) or 0)
 
 
 def list_refunds_of(payment: Payment) -> list[Refund]:

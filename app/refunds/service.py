@@ -17,9 +17,16 @@ from app import clock
 from app.access.permissions import Permission, holds
 from app.accounts.models import User
 from app.approvals import queries as approvals
-from app.approvals.service import ApprovalRefused, Proof, refuse_above_limit, refuse_unproven, refuse_without
+from app.approvals.service import (
+    ApprovalRefused,
+    Proof,
+    refuse_above_daily_limit,
+    refuse_above_limit,
+    refuse_unproven,
+    refuse_without,
+)
 from app.audit import service as audit
-from app.database import lock
+from app.database import lock, lock_name
 from app.encryption import vault
 from app.errors import DomainError
 from app.extensions import db, portone
@@ -29,7 +36,13 @@ from app.payments.models import Payment
 from app.portone.requests import CancelRequest, RefundAccount, RetainOption
 from app.refunds import balance, rules, settling
 from app.refunds.models import IS_IN_FLIGHT, Refund, RefundStatus
-from app.refunds.queries import find_refund, find_retain_option, get_refund, sum_without_approval
+from app.refunds.queries import (
+    find_refund,
+    find_retain_option,
+    get_refund,
+    sum_of_day,
+    sum_without_approval,
+)
 from app.refunds.rulebook import Rule
 from app.refunds.settling import SENDER_SECONDS, Dispatch
 from app.settings.service import value_of
@@ -170,12 +183,21 @@ def _refuse_if_not_theirs(
     """Raise `ApprovalRefused` for what this person may not ask for, or not without more."""
     refuse_without(by, Permission.REFUND_CREATE)
     refuse_above_limit(by, wish.amount, payment.currency)
+    _refuse_above_day(by, wish.amount, payment.currency)
     if approved_by is None:
         refuse_unproven(by, proof, wish.amount, payment.currency)
         return
     refuse_without(approved_by, Permission.REFUND_APPROVE)
     if approved_by.id == by.id:
         raise ApprovalRefused(_("Nobody approves a refund they asked for themselves."), status=403)
+
+
+def _refuse_above_day(by: User, amount: int, currency: str) -> None:
+    """Hold the person's day, so that refunds of two payments at once do not both take what is left of it."""
+    if approvals.find_daily_limit(by, currency) is None:
+        return
+    lock_name(f"refunds of {by.id}")
+    refuse_above_daily_limit(by, amount, currency, spent=sum_of_day(by.id, currency))
 
 
 def _keep_waiting(refund: Refund, wish: Wish) -> None:

@@ -14,7 +14,12 @@ from app.access.permissions import Permission
 from app.accounts.service import SignInRefused
 from app.approvals import queries as approvals
 from app.approvals.proving import asking_to_wait, prove, words_about
-from app.approvals.service import ApprovalRefused, ProofMissing, refuse_above_limit
+from app.approvals.service import (
+    ApprovalRefused,
+    ProofMissing,
+    refuse_above_daily_limit,
+    refuse_above_limit,
+)
 from app.database import new_id
 from app.errors import DomainError
 from app.payments.actions import action
@@ -247,6 +252,8 @@ def _find_first_of(form: RefundForm) -> UUID | None:
 def _review_or_carry_out(payment: Payment, form: RefundForm) -> Any:
     wish = form.wish()
     refuse_above_limit(current_user, wish.amount, payment.currency)
+    spent = queries.sum_of_day(current_user.id, payment.currency)
+    refuse_above_daily_limit(current_user, wish.amount, payment.currency, spent=spent)
     if form.confirmed.data != "1":
         service.refuse_if_impossible(payment, wish)
         service.rules_set_aside(payment, wish, current_user)

@@ -74,6 +74,22 @@ _ALL = (
         {},
     ),
     Setting(
+        "refund_daily_limit_admin",
+        "refunds",
+        Kind.AMOUNTS,
+        _l("The most an admin may refund in a day"),
+        _l("All refunds of a day (Korean time) count together. Empty: no limit."),
+        {},
+    ),
+    Setting(
+        "refund_daily_limit_super_admin",
+        "refunds",
+        Kind.AMOUNTS,
+        _l("The most a super admin may refund in a day"),
+        _l("All refunds of a day (Korean time) count together. Empty: no limit."),
+        {},
+    ),
+    Setting(
         "refund_step_up_threshold",
         "refunds",
         Kind.AMOUNTS,
@@ -162,6 +178,39 @@ _ALL = (
         3,
         least=1,
         most=30,
+    ),
+    Setting(
+        "session_idle_minutes",
+        "access",
+        Kind.NUMBER,
+        _l("A session nobody uses ends after so many minutes"),
+        _l("480 is a working day. Sessions that are open already are bound too."),
+        480,
+        least=5,
+        most=7 * 24 * 60,
+    ),
+    Setting(
+        "session_hours",
+        "access",
+        Kind.NUMBER,
+        _l("A session ends after so many hours, however busy it is"),
+        _l("168 is a week. Sessions that are open already are bound too."),
+        168,
+        least=1,
+        most=30 * 24,
+    ),
+    Setting(
+        "sign_in_tries_of_network",
+        "access",
+        Kind.NUMBER,
+        _l("Wrong passwords from one IP address within 15 minutes"),
+        _l(
+            "After so many, for whichever accounts, that address waits. Browsers that have signed in before "
+            "go on."
+        ),
+        100,
+        least=10,
+        most=100_000,
     ),
     Setting(
         "second_factor_admin",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import ScalarSelect, select
 
 from app.audit import service as audit
 from app.audit.service import Actor
@@ -38,12 +38,22 @@ class SettingsMoved(DomainError):
 
 def value_of(name: str) -> Any:
     """What a setting is now, its default if nobody changed it; a secret is opened. Raises KeyError."""
-    setting = CATALOGUE[name]
     row = db.session.get(StoredSetting, name)
-    if row is None:
+    return read_value(name, row.document if row else None)
+
+
+def read_value(name: str, document: Mapping[str, Any] | None) -> Any:
+    """What a stored document says a setting is; None stands for one that nobody changed."""
+    setting = CATALOGUE[name]
+    if document is None:
         return setting.default
-    value = row.document["value"]
+    value = document["value"]
     return vault().open(value) if setting.kind == Kind.SECRET and value else value
+
+
+def stored_value(name: str) -> ScalarSelect[Any]:
+    """The document of a setting as a part of another query; `read_value` makes of it what it says."""
+    return select(StoredSetting.document).where(StoredSetting.name == name).scalar_subquery()
 
 
 def amount_of(name: str, currency: str) -> int | None:

@@ -1,7 +1,7 @@
 """Jinja filters and globals: how money, time and codes are written."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal
@@ -39,6 +39,11 @@ def money(amount: int | None, currency: str) -> str:
 @lru_cache(maxsize=4096)
 def _money_in(language: str, amount: int, currency: str) -> str:
     return Money(amount, currency).format(language)
+
+
+def amounts_in_words(amounts: Mapping[str, int]) -> str:
+    """Amounts by currency in a row: `500,000원, $1,000.00`; empty where there is none."""
+    return ", ".join(money(amount, currency) for currency, amount in sorted(amounts.items()))
 
 
 def local_time(moment: datetime | None) -> str:
@@ -167,6 +172,7 @@ def init_app(app: Flask) -> None:
     """Give the templates their filters and globals."""
     for function in (
         money,
+        amounts_in_words,
         decimals,
         local_time,
         moment,

@@ -274,6 +274,11 @@ _LABELS: dict[str, dict[str, Label]] = {
         "failed": Label(_l("Could not go on"), "bad", "x-circle-fill"),
         "stopped": Label(_l("Stopped"), "plain", "stop-circle"),
     },
+    "asvs": {
+        "met": Label(_l("Met"), "good", "check-circle-fill"),
+        "partly": Label(_l("Partly"), "wait", "circle-half"),
+        "not_applicable": Label(_l("Does not apply"), "plain", "dash-circle"),
+    },
     "role": {
         "super_admin": Label(_l("Super admin"), icon="person-gear"),
         "admin": Label(_l("Admin"), icon="person"),

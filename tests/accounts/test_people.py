@@ -130,3 +130,34 @@ def test_a_customer_is_no_admin(super_admin, customer):
     for change in (people.deactivate, people.end_sessions, people.reactivate):
         with pytest.raises(NotFound):
             change(customer.id, by=super_admin)
+
+
+def test_who_forgot_the_password_chooses_a_new_one_by_a_link(client, super_admin, admin):
+    client.sign_in(admin)
+    token = people.make_reset_link(admin.id, by=super_admin)
+    assert service.sign_in(admin.email, PASSWORD).id == admin.id
+    people.accept_invitation(token, "another long password")
+    assert client.get("/").status_code == 302
+    with pytest.raises(service.SignInRefused):
+        service.sign_in(admin.email, PASSWORD)
+    assert service.sign_in(admin.email, "another long password").id == admin.id
+    with pytest.raises(NotFound):
+        people.accept_invitation(token, PASSWORD)
+    assert {"account.reset_link_made", "account.password_reset"} <= actions()
+
+
+def test_a_new_password_does_not_go_round_the_second_factor(super_admin, admin):
+    admin.totp_sealed, admin.totp_confirmed_at = "sealed", clock.now()
+    people.accept_invitation(people.make_reset_link(admin.id, by=super_admin), "another long password")
+    with pytest.raises(service.CodeNeeded):
+        service.sign_in(admin.email, "another long password")
+
+
+def test_a_link_for_a_new_password_gives_no_access_back_and_ends_after_a_day(super_admin, admin):
+    token = people.make_reset_link(admin.id, by=super_admin)
+    people.deactivate(admin.id, by=super_admin)
+    with pytest.raises(NotFound):
+        people.accept_invitation(token, "another long password")
+    people.reactivate(admin.id, by=super_admin)
+    with clock.fixed_at(clock.now() + people.RESET_FOR), pytest.raises(NotFound):
+        people.accept_invitation(token, "another long password")

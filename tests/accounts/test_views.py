@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import select
 
+from app.accounts.browsers import browser_of
 from app.accounts.models import SignIn
-from app.accounts.views import browser_of
 from app.extensions import db
 from tests.factories import PASSWORD
 

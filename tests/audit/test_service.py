@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from app import clock
 from app.audit import queries, service
 from app.audit.models import AuditEntry
-from app.audit.service import Broken, Fault
+from app.audit.service import Anchor, Broken, Fault
 from app.database import new_id
 from app.extensions import db
 
@@ -143,6 +144,45 @@ def test_an_entry_rewritten_with_a_fresh_seal_breaks_the_link_after_it():
     row["actor_name"] = "somebody"
     tamper(update(ENTRIES).where(ENTRIES.c.sequence == 2).values(row | {"hash": service._seal(row)}))
     assert service.verify_chain() == Broken(3, Fault.OUT_OF_ORDER)
+
+
+def test_entries_cut_off_at_the_end_are_found_by_an_anchor_noted_before():
+    record_three()
+    anchor = service.newest_anchor()
+    assert service.verify_chain([anchor, Anchor(0, service.GENESIS)]) is None
+    tamper(ENTRIES.delete().where(ENTRIES.c.sequence == 3))
+    assert service.verify_chain() is None
+    assert service.verify_chain([anchor]) == Broken(3, Fault.CUT_OFF)
+
+
+def test_a_trail_written_anew_is_found_by_an_anchor_noted_before():
+    record_three()
+    anchors = Anchor.read_all(f"12:00 INFO app.worker: The audit trail stands at {service.newest_anchor()}\n")
+    tamper(ENTRIES.delete())
+    record_three()
+    assert service.verify_chain() is None
+    assert service.verify_chain(anchors) == Broken(3, Fault.REWRITTEN)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_entries SET actor_name = 'somebody'",
+        "DELETE FROM audit_entries",
+        "INSERT OR REPLACE INTO audit_entries SELECT * FROM audit_entries",
+        "TRUNCATE audit_entries",
+    ],
+)
+def test_the_database_itself_refuses_every_change(statement):
+    record_three()
+    words_of = {"TRUNCATE": "postgresql", "INSERT": "sqlite"}
+    if words_of.get(statement.split()[0], db.engine.dialect.name) != db.engine.dialect.name:
+        pytest.skip("the other database's words")
+    with pytest.raises(DBAPIError, match="append-only"):
+        db.session.execute(text(statement))
+    db.session.rollback()
+    assert db.session.query(AuditEntry).count() == 3
+    assert service.verify_chain() is None
 
 
 def test_a_value_that_does_not_even_read_is_named_too():

@@ -1,8 +1,12 @@
 """The page of the audit trail: filters, links, and who may see it."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from app.audit import service as audit
+from app.audit.words import ACTIONS
 from app.extensions import db
 
 
@@ -35,6 +39,9 @@ def test_who_did_what_can_be_read(owner, admin):
         ("subject_type=payment", 1),
         ("actor=%EC%84%9C%EC%97%B0", 1),
         ("actor=%25", 0),
+        ("address=192.0.2.1", 0),
+        ("session=0199a3f0-0000-7000-8000-000000000000", 0),
+        ("session=mine", None),
         ("from=2999-01-01", None),
         ("from=2100-01-01", 0),
     ],
@@ -61,3 +68,23 @@ def test_long_trails_come_in_pages(owner):
 
 def test_an_admin_does_not_read_the_trail(signed_in):
     assert signed_in.get("/audit").status_code == 403
+
+
+def test_what_one_session_did_from_where_is_one_click_away(owner):
+    owner.submit("/admins", {"email": "new@example.com", "role": "admin"})
+    page = owner.get("/audit?action=account.invited").text
+    session = page.split('href="/audit?session=')[1].split('"')[0]
+    assert "127.0.0.1" in page
+    assert 'data-audit-sequence="' in owner.get(f"/audit?session={session}").text
+
+
+def test_the_page_says_where_the_trail_stands(owner):
+    record()
+    assert str(audit.newest_anchor()) in owner.get("/audit").text
+
+
+def test_every_action_that_is_recorded_has_words():
+    code = "\n".join(path.read_text("utf-8") for path in Path("app").rglob("*.py"))
+    recorded = set(re.findall(r'record\(\s*"([a-z_]+\.[a-z_]+)"', code))
+    assert len(recorded) > 30
+    assert recorded - set(ACTIONS) == set()

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app import clock, leases
+from app.accounts import people
 from app.audit.queries import list_entries_of
 from app.bulk_refunds import queries, running, service
 from app.bulk_refunds.models import BatchStatus, RowStatus
@@ -313,6 +314,14 @@ def test_a_limit_that_came_after_the_check_still_holds(upload, simulator, admin,
     batch_id = upload(csv_of((make_payment(simulator).payment_id, "1,000", "변심")))
     settings.change({"refund_limit_admin": {"KRW": 999}}, by=super_admin)
     with pytest.raises(DomainError, match="999원"):
+        confirm(batch_id, admin)
+
+
+def test_a_file_above_what_is_left_of_ones_day_is_not_confirmed(upload, simulator, admin, super_admin):
+    people.change_limits(admin.id, {"refund_daily_limit": {"KRW": 1_500}}, by=super_admin)
+    payments = [make_payment(simulator, total=10_000) for _row in range(2)]
+    batch_id = upload(csv_of(*((payment.payment_id, "1,000", "변심") for payment in payments)))
+    with pytest.raises(DomainError, match="1,500원"):
         confirm(batch_id, admin)
 
 
