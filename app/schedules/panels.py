@@ -53,8 +53,7 @@ def tell_plans_that_end(row: BillingKey) -> Iterator[str]:
             yield _("Recurring plan “%(name)s”, %(amount)s", name=plan.order_name, amount=amount)
 
 
-contribute_column(ListColumn(_l("Next charge"), queries.list_next_charges, "schedules/_next_charge.html"))
-contribute_column(ListColumn(_l("Last result"), queries.list_last_results, "schedules/_last_result.html"))
+contribute_column(ListColumn(_l("Next charge"), queries.list_outlooks, "schedules/_next_charge.html"))
 
 
 @contribute

@@ -123,26 +123,29 @@ def list_next_charges(keys: Sequence[BillingKey]) -> dict[UUID, datetime]:
 
 
 @dataclass(frozen=True, slots=True)
-class LastResult:
-    """How the last scheduled charge of a key ended, and how many have failed since one succeeded."""
+class Outlook:
+    """When a key is charged next, how its last charge ended, and how many failed since one succeeded."""
 
-    status: str
+    next_at: datetime | None
+    status: str | None
     failures: int
 
 
-def list_last_results(keys: Sequence[BillingKey]) -> dict[UUID, LastResult]:
-    """The last result of each of these keys, where one was charged by schedule."""
+def list_outlooks(keys: Sequence[BillingKey]) -> dict[UUID, Outlook]:
+    """The outlook of each of these keys that has anything scheduled, or had."""
+    upcoming = list_next_charges(keys)
     rows = db.session.execute(
         select(PaymentSchedule.billing_key_id, PaymentSchedule.status)
         .where(PaymentSchedule.billing_key_id.in_([key.id for key in keys]))
         .where(PaymentSchedule.status.in_((ScheduleStatus.SUCCEEDED, ScheduleStatus.FAILED)))
         .order_by(PaymentSchedule.time_to_pay.desc(), PaymentSchedule.id.desc())
     ).all()
-    charged: dict[UUID, list[Any]] = {}
+    charged: dict[UUID, list[Any]] = {key_id: [] for key_id in upcoming}
     for row in rows:
         charged.setdefault(row.billing_key_id, []).append(row)
     return {
-        key_id: LastResult(found[0].status, failures_in_a_row(found)) for key_id, found in charged.items()
+        key_id: Outlook(upcoming.get(key_id), found[0].status if found else None, failures_in_a_row(found))
+        for key_id, found in charged.items()
     }
 
 
