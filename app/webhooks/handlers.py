@@ -173,8 +173,8 @@ def _store_payments(readings: Sequence[Reading]) -> dict[str, payments.Change]:
     for snapshot in snapshots:  # before payments and the trail: whoever charges a key holds it first, too
         if snapshot.billing_key and snapshot.paid_at:
             billing_keys.record_use(snapshot.billing_key, snapshot.paid_at)
-    stored = payments.store_snapshots(snapshots, read_at=min(read_at for _, read_at in read))
     wake_by_payment([snapshot.payment_id for snapshot in snapshots if snapshot.billing_key])
+    stored = payments.store_snapshots(snapshots, read_at=min(read_at for _, read_at in read))
     return {change.payment_id: change for change in stored}
 
 
