@@ -111,10 +111,10 @@ def test_a_plan_is_begun_in_two_steps_and_the_review_names_its_dates(key, signed
     assert "2026-12-31 10:00" in signed_in.get(done.location).text
 
 
-@pytest.mark.parametrize("page", ["schedules", "plans"])
-def test_the_limits_of_charges_hold_for_charges_to_come(key, signed_in, super_admin, double, page):
-    typed = (fields() if page == "schedules" else plan_fields()) | {"confirmed": "1"}
-    address = f"/billing-keys/{key.id}/{page}/new"
+@pytest.mark.parametrize("kind", ["schedules", "plans"])
+def test_the_limits_of_charges_hold_for_charges_to_come(key, signed_in, super_admin, double, kind):
+    typed = (fields() if kind == "schedules" else plan_fields()) | {"confirmed": "1"}
+    address = f"/billing-keys/{key.id}/{kind}/new"
     for name, status in (("charge_limit_admin", 422), ("charge_step_up_threshold", 422)):
         settings.change({name: {"KRW": 19_899}}, by=super_admin)
         assert signed_in.submit(address, typed).status_code == status, name
