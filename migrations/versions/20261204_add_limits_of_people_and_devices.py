@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "access1"
+revision = "0029"
 down_revision = "0028"
 branch_labels = None
 depends_on = None
