@@ -56,7 +56,7 @@ def test_a_job_wakes_a_worker_once_it_is_committed(woken: threading.Event) -> No
 
 
 def test_a_lost_connection_is_opened_again_and_counts_as_news(woken: threading.Event) -> None:
-    others = "pid <> pg_backend_pid() AND datname = current_database()"
+    others = "pid <> pg_backend_pid() AND datname = current_database() AND usename = current_user"
     db.session.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
     db.session.commit()
     assert woken.wait(5)

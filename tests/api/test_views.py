@@ -94,7 +94,8 @@ def test_the_addresses_of_the_dashboard_are_told_as_they_are(app, signed_in):
 
 def guard_of(app, rule):
     view = app.view_functions[rule.endpoint]
-    return str(getattr(view, "permission", None) or getattr(view, "scope", None) or "Public")
+    scope = getattr(view, "scope", None)
+    return str(getattr(view, "permission", None) or (f"{scope} API token" if scope else "Public"))
 
 
 def test_no_browser_of_another_site_may_use_the_api(client):
