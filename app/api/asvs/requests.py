@@ -167,6 +167,12 @@ SECTIONS = (
         _l("No GraphQL, no WebSocket."),
     ),
     Section(
+        "V5.1",
+        State.MET,
+        _l("The page that takes a file says which kinds it takes, how large, and with how many rows."),
+        ("bulk_refunds/test_views.py::test_a_file_that_cannot_be_used_is_told_beside_its_field",),
+    ),
+    Section(
         "V5.2",
         State.PARTLY,
         _l(
