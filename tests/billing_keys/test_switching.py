@@ -37,7 +37,8 @@ def defaults() -> list[str | None]:
 
 def audited() -> list[tuple[str, str]]:
     db.session.rollback()
-    found = db.session.scalars(select(AuditEntry).where(AuditEntry.subject_type == "billing_key"))
+    about_keys = select(AuditEntry).where(AuditEntry.subject_type == "billing_key")
+    found = db.session.scalars(about_keys.order_by(AuditEntry.sequence))
     return [(entry.action, entry.actor_name) for entry in found]
 
 

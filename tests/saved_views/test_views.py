@@ -152,7 +152,8 @@ def test_what_was_done_with_a_view_is_in_the_trail(signed_in, admin):
     view = save(signed_in)
     signed_in.submit(f"/views/{view.id}", {"name": "큰 것", "shared": "1"})
     signed_in.submit(f"/views/{view.id}/delete")
-    entries = db.session.scalars(select(AuditEntry).where(AuditEntry.subject_type == "saved_view"))
+    about_views = select(AuditEntry).where(AuditEntry.subject_type == "saved_view")
+    entries = db.session.scalars(about_views.order_by(AuditEntry.sequence))
     assert [(entry.action, entry.actor_id) for entry in entries] == [
         (f"view.{step}", admin.id) for step in ("saved", "changed", "deleted")
     ]
