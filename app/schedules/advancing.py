@@ -58,7 +58,11 @@ def claim_due(*, holder: str, limit: int) -> list[UUID]:
 
 def stop_plans_of_lost_keys() -> int:
     """Stop plans whose key was deleted or switched off; answers how many. Commits each."""
-    is_lost = and_(ChargePlan.status == PlanStatus.ACTIVE, ~BillingKey.is_chargeable)
+    is_lost = and_(
+        ChargePlan.status == PlanStatus.ACTIVE,
+        ~BillingKey.is_chargeable,
+        BillingKey.deleting_since.is_(None),
+    )
     is_gone = and_(ChargePlan.status == PlanStatus.PAUSED, BillingKey.status == DELETED)
     concerned = select(ChargePlan.id).join(ChargePlan.billing_key).where(or_(is_lost, is_gone))
     with reading():
@@ -99,6 +103,8 @@ def _decide(plan_id: UUID) -> Dispatch | None:
         _end(plan, Stop.KEY_DELETED)
     elif plan.status != PlanStatus.ACTIVE:
         plan.release()
+    elif key.deleting_since is not None:  # that may fail, and then the plan goes on
+        rest(plan, until=clock.now() + SOON)
     elif not key.is_chargeable:
         give_up_open(open_row, KEY_LOST, by=None)
         _pause(plan, Stop.KEY_INACTIVE)
