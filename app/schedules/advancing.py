@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, or_, select
 
 from app import clock
 from app.audit import service as audit
@@ -29,7 +29,7 @@ from app.schedules.models import (
     Stop,
 )
 from app.schedules.periods import at_minute
-from app.schedules.queries import find_open_of, list_tries
+from app.schedules.queries import count_charges, find_open_of, list_tries
 from app.schedules.service import CLAIM_SECONDS, Wish, facts_of, new_row, wish_to_revoke
 from app.schedules.settling import Dispatch
 from app.settings.service import value_of
@@ -70,12 +70,6 @@ def stop_plans_of_lost_keys() -> int:
     for plan_id in plan_ids:
         advance(plan_id)
     return len(plan_ids)
-
-
-def count_charges(plan_id: UUID) -> int:
-    """How many charges of a plan have succeeded."""
-    done = PaymentSchedule.plan_id == plan_id, PaymentSchedule.status == ScheduleStatus.SUCCEEDED
-    return db.session.scalar(select(func.count()).select_from(PaymentSchedule).where(*done)) or 0
 
 
 def next_dates(plan: ChargePlan, count: int = 6) -> list[datetime]:
