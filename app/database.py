@@ -47,6 +47,9 @@ BUSY_MILLISECONDS = 15_000
 #: How often it looks whether its turn has come. SQLite's own wait grows to 100 ms, and the lock stands idle.
 BUSY_LOOK_SECONDS = 0.001
 
+#: What amounts are split by, to be added in two parts.
+_PART = 10**9
+
 #: Who asks the database where no person does: the worker, commands, PortOne's webhooks.
 SYSTEM = "system"
 
@@ -288,6 +291,19 @@ def lock_name(name: str) -> None:
     if db.engine.dialect.name == "postgresql":
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
         db.session.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+def sum_of(amount: Any) -> tuple[Any, Any]:
+    """Columns `high` and `low` that hold the sum of an amount; `whole_sum` joins them.
+
+    A sum of 64-bit integers outgrows 64 bits, and SQLite refuses the whole query then.
+    """
+    return func.sum(amount // _PART).label("high"), func.sum(amount % _PART).label("low")
+
+
+def whole_sum(row: Any) -> int:
+    """What the columns of `sum_of` hold."""
+    return int(row.high or 0) * _PART + int(row.low or 0)
 
 
 def insert_into(model: Any) -> Any:

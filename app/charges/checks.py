@@ -10,8 +10,9 @@ from app.approvals import queries as approvals
 from app.approvals.queries import Kind
 from app.billing_keys.models import BillingKey
 from app.billing_keys.sealing import KeyUnreadable, open_key
+from app.billing_keys.tally import most_beside
 from app.charges.models import Charge, ChargeStatus, payment_id_of
-from app.charges.queries import find_twin, find_twin_in_flight, sum_without_approval
+from app.charges.queries import find_twin, find_twin_in_flight
 from app.errors import DomainError
 from app.web.filters import money
 
@@ -95,6 +96,6 @@ def tell_twin(twin: Charge) -> str:
 
 
 def needs_approval(row: BillingKey, wish: Wish) -> bool:
-    """Whether a second person has to approve: what was charged to the key within a day counts as well."""
-    in_all = wish.amount + sum_without_approval(row.id, wish.currency)
+    """Whether a second person has to approve: what the key is charged within a day of now counts as well."""
+    in_all = wish.amount + most_beside(row.id, wish.currency, [clock.now()])
     return approvals.needs_second_person(in_all, wish.currency, Kind.CHARGE)

@@ -1,7 +1,7 @@
 """Charges to show and to compare: one, those of a billing key, and those that a new one may repeat."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from flask_babel import gettext as _
@@ -10,6 +10,7 @@ from sqlalchemy.orm import joinedload
 
 from app import clock
 from app.billing_keys.models import BillingKey
+from app.billing_keys.tally import contribute_amounts
 from app.charges.models import IN_FLIGHT, MAY_HAVE_TAKEN, Charge, ChargeStatus
 from app.errors import NotFound
 from app.extensions import db
@@ -68,8 +69,11 @@ def find_twin_in_flight(row_id: UUID, amount: int, currency: str, *, besides: UU
     return db.session.scalar(_same(row_id, amount, currency, besides).where(Charge.status.in_(IN_FLIGHT)))
 
 
-def sum_without_approval(row_id: UUID, currency: str) -> int:
-    """What was charged to a key within a day, or perhaps, without a second person (minor units).
+@contribute_amounts
+def list_without_approval(
+    row_id: UUID, currency: str, since: datetime, until: datetime, _plan_id: UUID | None = None
+) -> list[tuple[datetime, int]]:
+    """What was charged to a key, or perhaps, without a second person: when, and minor units.
 
     It counts together towards the threshold, or a large amount in small parts would go round it.
     """
@@ -78,9 +82,13 @@ def sum_without_approval(row_id: UUID, currency: str) -> int:
         Charge.currency == currency,
         Charge.approved_by.is_(None),
         Charge.status.in_(MAY_HAVE_TAKEN),
-        Charge.created_at > clock.now() - REPEAT_WITHIN,
+        Charge.created_at > since,
+        Charge.created_at < until,
     )
-    return int(db.session.scalar(select(func.coalesce(func.sum(Charge.amount), 0)).where(*alone)) or 0)
+    return [
+        (at, amount)
+        for at, amount in db.session.execute(select(Charge.created_at, Charge.amount).where(*alone))
+    ]
 
 
 def count_waiting_for(person_id: UUID) -> int:

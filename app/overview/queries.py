@@ -27,6 +27,7 @@ from app import clock
 from app.charges.listing import is_real as charges_real_money
 from app.charges.models import Charge, ChargeStatus
 from app.config import Settings
+from app.database import sum_of, whole_sum
 from app.drift.models import OPEN_ROWS, Drift
 from app.extensions import db, portone
 from app.leases import Lease
@@ -101,7 +102,7 @@ def list_concerns() -> Sequence[Concern]:
     for watch in watches:
         rows = [row for row in counted if row.kind == watch.kind]
         if count := sum(row.rows for row in rows):
-            amounts = tuple(Money(int(row.amount), row.currency) for row in rows if row.amount)
+            amounts = tuple(Money(amount, row.currency) for row in rows if (amount := whole_sum(row)))
             concerns.append(Concern(watch.kind, count, amounts, watch.endpoint, watch.query))
     return concerns
 
@@ -116,7 +117,7 @@ def list_figures(day: date) -> Sequence[Figures]:
     )
     found: dict[str, dict[str, int]] = {"KRW": {}}
     for row in db.session.execute(union_all(paid, cancelled)):
-        sums = {row.kind: int(row.amount), f"{row.kind}_count": row.rows}
+        sums = {row.kind: whole_sum(row), f"{row.kind}_count": row.rows}
         found.setdefault(row.currency, {}).update(sums)
     currencies = sorted(found, key=lambda currency: (currency != "KRW", currency))
     return [Figures(currency, **found[currency]) for currency in currencies]
@@ -270,7 +271,8 @@ def _counted(kind: str, what: Any) -> Select[Any]:
         literal(kind).label("kind"),
         cast(null(), String).label("currency"),
         func.count(what).label("rows"),
-        cast(null(), Numeric).label("amount"),
+        cast(null(), Numeric).label("high"),
+        cast(null(), Numeric).label("low"),
     )
 
 
@@ -298,7 +300,7 @@ def _summed(kind: str, amount: Any, currency: Any = Payment.currency) -> Select[
         literal(kind).label("kind"),
         currency.label("currency"),
         func.count().label("rows"),
-        func.sum(amount).label("amount"),
+        *sum_of(amount),
     ).group_by(currency)
 
 

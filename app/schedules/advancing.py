@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, or_, select
 
 from app import clock
 from app.audit import service as audit
@@ -29,7 +29,7 @@ from app.schedules.models import (
     Stop,
 )
 from app.schedules.periods import at_minute
-from app.schedules.queries import find_open_of, list_tries
+from app.schedules.queries import count_charges, find_open_of, list_tries
 from app.schedules.service import CLAIM_SECONDS, Wish, facts_of, new_row, wish_to_revoke
 from app.schedules.settling import Dispatch
 from app.settings.service import value_of
@@ -58,7 +58,11 @@ def claim_due(*, holder: str, limit: int) -> list[UUID]:
 
 def stop_plans_of_lost_keys() -> int:
     """Stop plans whose key was deleted or switched off; answers how many. Commits each."""
-    is_lost = and_(ChargePlan.status == PlanStatus.ACTIVE, ~BillingKey.is_chargeable)
+    is_lost = and_(
+        ChargePlan.status == PlanStatus.ACTIVE,
+        ~BillingKey.is_chargeable,
+        BillingKey.deleting_since.is_(None),
+    )
     is_gone = and_(ChargePlan.status == PlanStatus.PAUSED, BillingKey.status == DELETED)
     concerned = select(ChargePlan.id).join(ChargePlan.billing_key).where(or_(is_lost, is_gone))
     with reading():
@@ -66,12 +70,6 @@ def stop_plans_of_lost_keys() -> int:
     for plan_id in plan_ids:
         advance(plan_id)
     return len(plan_ids)
-
-
-def count_charges(plan_id: UUID) -> int:
-    """How many charges of a plan have succeeded."""
-    done = PaymentSchedule.plan_id == plan_id, PaymentSchedule.status == ScheduleStatus.SUCCEEDED
-    return db.session.scalar(select(func.count()).select_from(PaymentSchedule).where(*done)) or 0
 
 
 def next_dates(plan: ChargePlan, count: int = 6) -> list[datetime]:
@@ -99,6 +97,8 @@ def _decide(plan_id: UUID) -> Dispatch | None:
         _end(plan, Stop.KEY_DELETED)
     elif plan.status != PlanStatus.ACTIVE:
         plan.release()
+    elif key.deleting_since is not None:  # that may fail, and then the plan goes on
+        rest(plan, until=clock.now() + SOON)
     elif not key.is_chargeable:
         give_up_open(open_row, KEY_LOST, by=None)
         _pause(plan, Stop.KEY_INACTIVE)

@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from sqlalchemy import case, func, select
 
 from app.clock import start_of_day
+from app.database import sum_of, whole_sum
 from app.errors import DomainError
 from app.extensions import db
 from app.money import Money
@@ -93,7 +94,7 @@ def _tallies(first: date, last: date) -> dict[date, list[Tally]]:
             PaymentSchedule.currency,
             is_real().label("is_real"),
             func.count().label("rows"),
-            func.sum(PaymentSchedule.amount).label("amount"),
+            *sum_of(PaymentSchedule.amount),
         )
         .outerjoin(PaymentSchedule.billing_key)
         .where(at >= start_of_day(first), at < start_of_day(last + timedelta(days=1)))
@@ -105,5 +106,5 @@ def _tallies(first: date, last: date) -> dict[date, list[Tally]]:
         tally = told[days[row.day]].setdefault(kind, Tally(kind))
         tally.count += row.rows
         if row.is_real:
-            tally.amounts[row.currency] = tally.amounts.get(row.currency, 0) + int(row.amount)
+            tally.amounts[row.currency] = tally.amounts.get(row.currency, 0) + whole_sum(row)
     return {on: [tallies[kind] for kind in KINDS if kind in tallies] for on, tallies in told.items()}

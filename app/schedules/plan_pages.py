@@ -25,7 +25,7 @@ from app.schedules.forms import ReasonForm
 from app.schedules.models import ChargePlan, PlanStatus
 from app.schedules.plan_forms import PlanChangeForm, PlanForm, ResumeForm
 from app.schedules.plans import PlanRefused, PlanWish
-from app.schedules.service import ScheduleRefused, refuse_if_not_theirs
+from app.schedules.service import ScheduleRefused
 from app.schedules.words import rhythm_of, words_about
 from app.settings.service import value_of
 from app.web.htmx import is_htmx, render, see_other
@@ -70,7 +70,7 @@ def create(billing_key_row_id: UUID) -> Any:
     wish = form.wish()
     try:
         key = get_billing_key(billing_key_row_id)
-        refuse_if_not_theirs(current_user, Permission.PLAN_MANAGE, wish.amount, wish.currency)
+        service.refuse_to_begin(key, wish, by=current_user)
         if request.form.get("confirmed") != "1":
             return _review_page(key, form, wish)
         proof = prove(wish.amount, wish.currency, Kind.CHARGE)
@@ -147,7 +147,7 @@ def _carry_out(plan_id: UUID, what: str, form: ReasonForm, act: Callable[..., No
         return _show_page(queries.get_plan(plan_id), {what: form}, status=422)
     try:
         act(plan_id, form.reason.data, by=current_user)
-    except PlanRefused as refusal:
+    except (PlanRefused, ScheduleRefused, ApprovalRefused) as refusal:
         plan = queries.get_plan(plan_id)
         return _show_page(plan, {what: form}, status=refusal.status, refusal=refusal)
     return see_other(url_for("plans.show", plan_id=plan_id))
@@ -231,7 +231,7 @@ def _show_page(
         rhythm=rhythm_of(plan),
         rows=queries.list_history_of_plan(plan.id),
         open_row=queries.find_open_of(plan.id),
-        charges=advancing.count_charges(plan.id),
+        charges=queries.count_charges(plan.id),
         dates=advancing.next_dates(plan) if plan.status == PlanStatus.ACTIVE else [],
         forms={**blank, **(forms or {})},
         refusal=refusal,

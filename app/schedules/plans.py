@@ -1,6 +1,7 @@
 """What people wish of recurring plans: begin one, pause it, have it go on, change it, end it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -14,13 +15,15 @@ from app.approvals.queries import Kind
 from app.approvals.service import Proof, refuse_unproven
 from app.audit import service as audit
 from app.billing_keys.models import BillingKey
+from app.billing_keys.tally import most_beside
 from app.database import lock
 from app.errors import DomainError
 from app.extensions import db
 from app.schedules import settling
 from app.schedules.advancing import SOON, advance, give_up_open, record_stop, rest, stand, take_up
 from app.schedules.models import ChargePlan, PlanStatus, Stop
-from app.schedules.periods import Cadence, anchor_of
+from app.schedules.periods import Cadence, Rhythm, anchor_of
+from app.schedules.planned import Course
 from app.schedules.queries import find_open_of
 from app.schedules.service import refuse_if_not_theirs
 
@@ -73,7 +76,7 @@ def create_plan(billing_key_row_id: UUID, wish: PlanWish, *, by: User, proof: Pr
     plan = draft(key, wish)
     plan.created_by = by.id
     refuse_if_impossible(plan)
-    refuse_if_not_theirs(by, Permission.PLAN_MANAGE, wish.amount, wish.currency)
+    refuse_to_begin(key, wish, by=by)
     refuse_unproven(by, proof, wish.amount, wish.currency, Kind.CHARGE)
     db.session.add(plan)
     audit.record("plan.created", "plan", plan.id, by=by, after={"status": plan.status}, facts=_terms(plan))
@@ -103,6 +106,14 @@ def draft(key: BillingKey, wish: PlanWish) -> ChargePlan:
         created_at=clock.now(),
         next_attempt_at=clock.now(),
     )
+
+
+def refuse_to_begin(key: BillingKey, wish: PlanWish, *, by: User) -> None:
+    """Raise what a person may not begin: the limits of charges, with what the key is charged anyway."""
+    rhythm = Rhythm(wish.cadence, wish.day, wish.minute, anchor_of(wish.cadence, wish.day, wish.starts_on))
+    dates = Course(rhythm, most=wish.most_charges, ends_on=wish.ends_on).near()
+    beside = most_beside(key.id, wish.currency, dates)
+    refuse_if_not_theirs(by, Permission.PLAN_MANAGE, wish.amount, wish.currency, beside=beside)
 
 
 def dates_of(key: BillingKey, wish: PlanWish, count: int = 6) -> list[datetime]:
@@ -143,7 +154,8 @@ def end_plan(plan_id: UUID, reason: str, *, by: User) -> None:
 def resume_plan(plan_id: UUID, reason: str, *, by: User, charges_now: bool = False) -> None:
     """Have a paused plan go on with its next regular charge, or with the one it owes at once.
 
-    Periods that went by while it stood still are not charged. Raises `PlanRefused`.
+    Periods that went by while it stood still are not charged. The limits of charges hold as for a new plan.
+    Raises `PlanRefused`, `ScheduleRefused` or `ApprovalRefused`.
     """
     plan = lock(ChargePlan, plan_id)
     if plan.status != PlanStatus.PAUSED:
@@ -153,6 +165,8 @@ def resume_plan(plan_id: UUID, reason: str, *, by: User, charges_now: bool = Fal
     last = find_open_of(plan_id)
     if last is not None and last.is_being_revoked:
         raise PlanRefused(_("Its last schedule is still being revoked. Try again in a few seconds."))
+    soon = [clock.now() + SOON] if charges_now else []
+    _refuse_if_not_theirs(plan, plan.amount, [*soon, *Course.of(plan).near(clock.now())], by)
     _go_on(plan)
     dispatch = None if last is not None else take_up(plan, charges_now=charges_now)
     facts = {"reason": reason, "charges_now": charges_now, "next_period": plan.next_period}
@@ -175,13 +189,17 @@ def change_plan(
 ) -> None:
     """Change the terms of a plan; an open schedule keeps those it was made with.
 
-    Raises `PlanRefused`, and for another amount `ScheduleRefused` or `ApprovalRefused`.
+    Raises `PlanRefused`, and for another amount or more dates `ScheduleRefused` or `ApprovalRefused`.
     """
     plan = lock(ChargePlan, plan_id)
+    lock(BillingKey, plan.billing_key_id)  # what it is charged besides stays as it is
     if plan.status == PlanStatus.ENDED:
         raise PlanRefused(_("This plan has ended. Make a new one."))
+    course = Course.of(plan)
+    dates = _with_terms(course, wish).near()
+    if wish.amount != plan.amount or not set(dates) <= set(course.near()):
+        _refuse_if_not_theirs(plan, wish.amount, dates, by)
     if wish.amount != plan.amount:
-        refuse_if_not_theirs(by, Permission.PLAN_MANAGE, wish.amount, plan.currency)
         refuse_unproven(by, proof, wish.amount, plan.currency, Kind.CHARGE)
     before = _terms(plan)
     plan.day, plan.minute, plan.amount, plan.order_name = wish.day, wish.minute, wish.amount, wish.order_name
@@ -202,6 +220,17 @@ def change_plan(
         facts={"reason": reason},
     )
     db.session.commit()
+
+
+def _with_terms(course: Course, wish: PlanChange) -> Course:
+    rhythm = replace(course.rhythm, day=wish.day, minute=wish.minute)
+    return replace(course, rhythm=rhythm, most=wish.most_charges, ends_on=wish.ends_on)
+
+
+def _refuse_if_not_theirs(plan: ChargePlan, amount: int, dates: Iterable[datetime], by: User) -> None:
+    """Raise where a person may not have a plan, its key locked, charge an amount on these dates."""
+    beside = most_beside(plan.billing_key_id, plan.currency, dates, besides=plan.id)
+    refuse_if_not_theirs(by, Permission.PLAN_MANAGE, amount, plan.currency, beside=beside)
 
 
 def _stop_by_person(plan_id: UUID, status: PlanStatus, reason: str, by: User) -> None:

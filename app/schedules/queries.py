@@ -157,3 +157,9 @@ def failures_in_a_row(latest_first: Sequence[Any]) -> int:
             break
         failures += row.status == ScheduleStatus.FAILED
     return failures
+
+
+def count_charges(plan_id: UUID) -> int:
+    """How many charges of a plan have succeeded."""
+    done = PaymentSchedule.plan_id == plan_id, PaymentSchedule.status == ScheduleStatus.SUCCEEDED
+    return db.session.scalar(select(func.count()).select_from(PaymentSchedule).where(*done)) or 0

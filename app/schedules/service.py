@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from app import clock
@@ -22,11 +21,15 @@ from app.approvals.service import Proof, refuse_above_limit, refuse_unproven, re
 from app.audit import service as audit
 from app.audit.service import Actor
 from app.billing_keys.models import BillingKey
+from app.billing_keys.tally import most_beside
 from app.database import lock, new_id
 from app.errors import DomainError
 from app.extensions import db
 from app.leases import claim
-from app.schedules import settling
+from app.schedules import (
+    planned,  # noqa: F401 - tells what is planned
+    settling,
+)
 from app.schedules.models import IS_OPEN, UNANSWERED, PaymentSchedule, ScheduleStatus
 from app.schedules.queries import find_schedule, get_schedule, lock_schedule
 
@@ -72,7 +75,7 @@ def request_schedule(billing_key_row_id: UUID, wish: Wish, *, by: User, proof: P
             raise ScheduleRefused(_("This form belongs to another billing key. Open the form again."))
         return
     refuse_if_impossible(key, wish.time_to_pay)
-    beside = sum_on_day_of(key, wish)
+    beside = most_beside(key.id, wish.currency, [wish.time_to_pay])
     refuse_if_not_theirs(by, Permission.SCHEDULE_CREATE, wish.amount, wish.currency, beside=beside)
     refuse_unproven(by, proof, wish.amount, wish.currency, Kind.CHARGE)
     row = new_row(key, wish)
@@ -95,11 +98,15 @@ def refuse_if_not_theirs(
 ) -> None:
     """Raise what a person may not plan: the limits of charges hold for charges to come as well.
 
-    Nobody approves a charge to come, so what takes a second person is not planned at all. `beside` is what
-    the key is charged on that day anyway.
+    `beside` is what the key is charged within a day of it anyway.
     """
     refuse_without(by, permission)
     refuse_above_limit(by, amount, currency, Kind.CHARGE)
+    refuse_if_it_takes_two(amount, currency, beside=beside)
+
+
+def refuse_if_it_takes_two(amount: int, currency: str, *, beside: int) -> None:
+    """Raise for a charge to come that takes a second person: nobody approves those."""
     if approvals.needs_second_person(amount + beside, currency, Kind.CHARGE):
         raise ScheduleRefused(
             _(
@@ -108,22 +115,6 @@ def refuse_if_not_theirs(
             ),
             status=422,
         )
-
-
-def sum_on_day_of(key: BillingKey, wish: Wish) -> int:
-    """What else people have planned for a key in that currency on the day of a wish, in minor units."""
-    day = wish.time_to_pay.astimezone(clock.SEOUL).date()
-    until = clock.start_of_day(day + timedelta(days=1))
-    amount = select(func.sum(PaymentSchedule.amount)).where(
-        PaymentSchedule.billing_key_id == key.id,
-        PaymentSchedule.currency == wish.currency,
-        PaymentSchedule.is_ours,
-        PaymentSchedule.plan_id.is_(None),
-        PaymentSchedule.status.not_in(("failed", "revoked", "refused")),
-        PaymentSchedule.time_to_pay >= clock.start_of_day(day),
-        PaymentSchedule.time_to_pay < until,
-    )
-    return int(db.session.scalar(amount) or 0)
 
 
 def refuse_if_impossible(key: BillingKey, time_to_pay: datetime) -> None:

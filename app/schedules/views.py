@@ -22,6 +22,7 @@ from app.audit.queries import list_entries_of
 from app.audit.words import words_of_action
 from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import describe, get_billing_key
+from app.billing_keys.tally import most_beside
 from app.errors import DomainError
 from app.payments.goto import as_uuid
 from app.payments.queries import find_payment
@@ -161,7 +162,7 @@ def _review_or_carry_out(billing_key_row_id: UUID, form: ScheduleForm) -> Any:
     wish = form.wish()
     key = get_billing_key(billing_key_row_id)
     service.refuse_if_impossible(key, wish.time_to_pay)
-    beside = service.sum_on_day_of(key, wish)
+    beside = most_beside(key.id, wish.currency, [wish.time_to_pay])
     by, may = current_user, Permission.SCHEDULE_CREATE
     service.refuse_if_not_theirs(by, may, wish.amount, wish.currency, beside=beside)
     if request.form.get("confirmed") != "1":

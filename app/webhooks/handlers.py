@@ -146,7 +146,11 @@ def read(subject: Subject) -> Reading:
 
 
 def write(readings: Sequence[Reading]) -> dict[Subject, Outcome]:
-    """Write what PortOne said, in the caller's transaction, payments all at once."""
+    """Write what PortOne said, in the caller's transaction, payments all at once.
+
+    Billing keys come before payments, their charges and the trail: whoever charges a key takes them so, too.
+    """
+    keys = _store_billing_keys(readings)
     changes = _store_payments(readings)
     outcomes: dict[Subject, Outcome] = {}
     for reading in readings:
@@ -154,9 +158,8 @@ def write(readings: Sequence[Reading]) -> dict[Subject, Outcome]:
             case PaymentSnapshot(payment_id=payment_id):
                 change = changes[payment_id]
                 outcomes[reading.subject] = Outcome(change.fields, payment_row_id=change.row_id)
-            case BillingKeyInfo() as known:
-                stored = billing_keys.store_billing_key(known, read_at=reading.read_at)
-                outcomes[reading.subject] = Outcome(stored.fields)
+            case BillingKeyInfo():
+                outcomes[reading.subject] = Outcome(keys[reading.subject].fields)
             case None:
                 is_payment = isinstance(reading.subject, PaymentSubject)
                 outcomes[reading.subject] = Outcome(
@@ -165,14 +168,41 @@ def write(readings: Sequence[Reading]) -> dict[Subject, Outcome]:
     return outcomes
 
 
+def _store_billing_keys(readings: Sequence[Reading]) -> dict[Subject, billing_keys.Change]:
+    """Write the keys, and the use of those that payments were made with, in one order for all workers."""
+    read = {
+        vault().fingerprint(reading.answer.billing_key): (reading, reading.answer)
+        for reading in readings
+        if isinstance(reading.answer, BillingKeyInfo)
+    }
+    used = _uses_in(readings)
+    stored: dict[Subject, billing_keys.Change] = {}
+    for fingerprint in sorted(read.keys() | used.keys()):
+        if fingerprint in read:
+            reading, known = read[fingerprint]
+            stored[reading.subject] = billing_keys.store_billing_key(known, read_at=reading.read_at)
+        if fingerprint in used:
+            billing_keys.record_use(*used[fingerprint])
+    return stored
+
+
+def _uses_in(readings: Sequence[Reading]) -> dict[str, tuple[str, datetime]]:
+    """The keys that these payments were made with, and when that was last, by fingerprint."""
+    uses: dict[str, tuple[str, datetime]] = {}
+    for reading in readings:
+        answer = reading.answer
+        if isinstance(answer, PaymentSnapshot) and answer.billing_key and answer.paid_at:
+            fingerprint = vault().fingerprint(answer.billing_key)
+            _, before = uses.get(fingerprint, ("", answer.paid_at))
+            uses[fingerprint] = answer.billing_key, max(before, answer.paid_at)
+    return uses
+
+
 def _store_payments(readings: Sequence[Reading]) -> dict[str, payments.Change]:
     read = [(r.answer, r.read_at) for r in readings if isinstance(r.answer, PaymentSnapshot)]
     if not read:
         return {}
     snapshots = [snapshot for snapshot, _ in read]
-    for snapshot in snapshots:  # before payments and the trail: whoever charges a key holds it first, too
-        if snapshot.billing_key and snapshot.paid_at:
-            billing_keys.record_use(snapshot.billing_key, snapshot.paid_at)
     wake_by_payment([snapshot.payment_id for snapshot in snapshots if snapshot.billing_key])
     stored = payments.store_snapshots(snapshots, read_at=min(read_at for _, read_at in read))
     return {change.payment_id: change for change in stored}

@@ -170,6 +170,15 @@ def test_figures_never_mix_currencies_and_leave_tests_out():
     ]  # fmt: skip
 
 
+def test_figures_that_no_integer_of_the_database_holds_are_told_exactly():
+    most = 2**63 - 1
+    for _ in range(2):
+        add_payment(most, paid_at=MOMENT)
+        add_charge("uncertain", most)
+    assert queries.list_figures(TODAY)[0].paid == 2 * most
+    assert Money(2 * most, "KRW") in [amount for each in queries.list_concerns() for amount in each.amounts]
+
+
 def test_a_worker_lives_as_long_as_its_lease():
     leases.hold("worker:one", holder="one", seconds=15)
     assert queries.has_live_worker()

@@ -179,6 +179,27 @@ def test_a_plan_stops_when_its_key_is_lost(key, admin, work, lost, status):
     assert told(plan) == [(0, 1, "revoked")]
 
 
+def test_a_plan_goes_on_when_the_deletion_of_its_key_failed(double, key, admin, work, time):
+    plan = make_plan(key, admin)
+    key.deleting_since = time.now
+    advancing.advance(plan.id)
+    work(minutes=12)
+    assert (fresh(plan).status, told(plan)) == ("active", [(0, 1, "scheduled")])
+    key.deleting_since = None  # PortOne said no
+    time.now = datetime(2026, 12, 31, 1, 2, tzinfo=UTC)
+    work()
+    assert told(plan) == [(0, 1, "succeeded"), (1, 1, "scheduled")]
+
+
+def test_nothing_is_planned_while_a_key_is_being_deleted(double, key, admin, work, time):
+    plan = make_plan(key, admin)
+    time.now = datetime(2026, 12, 31, 1, 2, tzinfo=UTC)
+    key.deleting_since = time.now
+    work()
+    work(minutes=12)
+    assert (fresh(plan).status, told(plan)) == ("active", [(0, 1, "succeeded")])
+
+
 def test_a_plan_whose_schedule_went_with_its_key_has_ended(key, admin, work, double):
     plan = make_plan(key, admin)
     double.revoke_schedules([rows_of(plan)[0].schedule_id])

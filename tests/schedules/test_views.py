@@ -182,6 +182,12 @@ def test_the_calendar_counts_by_day_and_currency(key, signed_in, admin):
     assert signed_in.get("/schedules/calendar").status_code == 200
 
 
+def test_the_calendar_adds_up_what_no_integer_of_the_database_holds(key, signed_in, admin):
+    for _ in range(2):
+        make_schedule(key, admin, amount=2**63 - 1)
+    assert f"{2 * (2**63 - 1):,}" in signed_in.get("/schedules/calendar?month=2026-12").text
+
+
 @pytest.mark.parametrize("month", ["2026-13", "2026", "x", "0001-01", "9999-12", "2026-11-01", "-"])
 def test_a_month_that_is_none_is_told(signed_in, month):
     assert signed_in.get(f"/schedules/calendar?month={month}").status_code == 422

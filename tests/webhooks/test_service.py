@@ -250,6 +250,38 @@ def test_what_is_read_meanwhile_is_written_in_one_commit(
     assert written == [3]
 
 
+def test_billing_keys_are_written_before_payments_as_whoever_charges_one_locks_them(
+    portone: FakePortOne, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [f"billing-key-0193c6f0-2a9e-7c52-b0a4-6b1f0b0d9e7{number}" for number in range(4)]
+    for key in keys:
+        portone.knows({"status": "ISSUED", "billingKey": key, "customer": {}, "methods": [], "channels": []})
+    portone.knows(payment_document(billingKey=keys[0]))
+    about = [handlers.PaymentSubject("order-1")]
+    about += [handlers.BillingKeySubject(vault().fingerprint(key), vault().seal(key)) for key in keys[1:]]
+    readings, written = [handlers.read(subject) for subject in about], []
+    for module, name in [
+        (handlers.billing_keys, "record_use"),
+        (handlers.billing_keys, "store_billing_key"),
+        (handlers.payments, "store_snapshots"),
+    ]:
+        monkeypatch.setattr(module, name, _noting(written, name, getattr(module, name)))
+    assert set(handlers.write(readings)) == set(about)
+    assert written.pop() == "store_snapshots"
+    assert written == sorted(written, key=vault().fingerprint)
+    assert set(written) == set(keys)
+
+
+def _noting(written: list[str], name: str, act: Callable[..., Any]) -> Callable[..., Any]:
+    """Do as before, and note which key was written, or that payments were."""
+
+    def note(first: Any, *args: Any, **kwargs: Any) -> Any:
+        written.append(name if name == "store_snapshots" else getattr(first, "billing_key", first))
+        return act(first, *args, **kwargs)
+
+    return note
+
+
 def test_a_payment_that_cannot_be_written_spoils_no_other(
     portone: FakePortOne, receive: Receive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
