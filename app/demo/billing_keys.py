@@ -32,7 +32,7 @@ def _newest_of_each_customer() -> list[UUID]:
         .where(BillingKey.is_chargeable, BillingKey.user_id.is_not(None))
         .order_by(BillingKey.registered_clock, BillingKey.id)
     )
-    newest = dict(db.session.execute(keys).tuples().all())  # of each customer the last one counts
+    newest = dict(db.session.execute(keys).all())  # of each customer the last one counts
     db.session.commit()
     return list(newest.values())
 

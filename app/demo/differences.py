@@ -16,7 +16,7 @@ from app.payments.models import Cancellation, Payment
 from app.refunds.models import Refund
 from app.simulator import Simulator
 
-#: The newest payments have stories of their own; behind them are so many for these.
+#: The newest payments have stories of their own; as far behind them as there are any come those for these.
 _LEFT_ALONE, _NEEDED = 60, 6
 
 
@@ -27,12 +27,11 @@ def tell_differences(simulator: Simulator, staff: Sequence[User]) -> None:
         .where(Payment.status == "PAID", Payment.method == "CARD", Payment.currency == "KRW")
         .where(Payment.channel_type == "LIVE", Payment.id.not_in(select(Refund.payment_id)))
         .order_by(Payment.changed_clock.desc(), Payment.id.desc())
-        .offset(_LEFT_ALONE)
-        .limit(_NEEDED)
+        .limit(_LEFT_ALONE + _NEEDED)
     ).all()
     if len(paid) < _NEEDED:  # a tiny store has none to spare
         return
-    late, odd, judged, *at_pg = (payment.payment_id for payment in paid)
+    late, odd, judged, *at_pg = (payment.payment_id for payment in paid[-_NEEDED:])
     with clock.fixed_at(clock.now() - timedelta(hours=20)):
         _fall_behind(late)
         _forget_a_cancellation()
