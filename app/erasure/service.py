@@ -67,10 +67,11 @@ def _refusal(scope: Scope) -> str | None:
 
 def _erase(scope: Scope, erasure: Erasure, *, with_notes: bool) -> dict[str, int]:
     """How much was erased, by the names that `Scope.counts` has."""
-    notes = erase_persons(scope.payment_ids, erasure.at, with_notes=with_notes)
-    keys = select(BillingKey).where(BillingKey.id.in_(scope.billing_key_ids)).order_by(BillingKey.id)
-    for row in db.session.scalars(keys.with_for_update()):
+    keys = select(BillingKey).where(BillingKey.id.in_(scope.billing_key_ids))
+    in_order = keys.order_by(BillingKey.billing_key)  # and before payments, as webhooks take them
+    for row in db.session.scalars(in_order.with_for_update()):
         erase_person(row, erasure.at)
+    notes = erase_persons(scope.payment_ids, erasure.at, with_notes=with_notes)
     counts = {
         "payments": len(scope.payment_ids),
         "billing_keys": len(scope.billing_key_ids),
