@@ -8,7 +8,7 @@ from app.access.permissions import Permission, Role, holds
 from app.accounts import limits, people
 from app.accounts.models import User
 from app.accounts.queries import can_sign_in
-from app.settings.service import amount_of
+from app.settings.service import amount_of, value_of
 
 #: Nobody approves alone what they asked for themselves.
 FEWEST_APPROVERS = 2
@@ -34,8 +34,14 @@ def threshold_of(kind: Kind) -> str:
 
 
 def find_limit(person: User, currency: str, kind: Kind = Kind.REFUND) -> int | None:
-    """The most this person may move at once; None where nothing limits them in this currency."""
-    return limits.find_limit(person, f"{kind}_limit", currency)
+    """The most this person may move at once; None where nothing limits them in this currency.
+
+    Whoever charges chooses the currency, so one that a limit of charges does not name may not be charged.
+    """
+    name = f"{kind}_limit"
+    limit = limits.find_limit(person, name, currency)
+    is_passed_by = limit is None and kind == Kind.CHARGE and limits.limits_of(person, name)
+    return 0 if is_passed_by else limit
 
 
 def find_daily_limit(person: User, currency: str, kind: Kind = Kind.REFUND) -> int | None:
@@ -45,12 +51,12 @@ def find_daily_limit(person: User, currency: str, kind: Kind = Kind.REFUND) -> i
 
 def needs_second_person(amount: int, currency: str, kind: Kind = Kind.REFUND) -> bool:
     """Whether somebody else has to approve this amount."""
-    return _is_above(threshold_of(kind), amount, currency)
+    return _is_above(threshold_of(kind), amount, currency, kind)
 
 
 def needs_proof(amount: int, currency: str, kind: Kind = Kind.REFUND) -> bool:
     """Whether a person proves again who they are before they ask for this amount, or approve it."""
-    return _is_above(f"{kind}_step_up_threshold", amount, currency)
+    return _is_above(f"{kind}_step_up_threshold", amount, currency, kind)
 
 
 def may(person: User | None, permission: Permission) -> bool:
@@ -86,6 +92,9 @@ def thresholds(values: Mapping[str, Any]) -> dict[Kind, Mapping[str, int]]:
     return {kind: values[threshold_of(kind)] for kind in Kind if values[threshold_of(kind)]}
 
 
-def _is_above(setting: str, amount: int, currency: str) -> bool:
+def _is_above(setting: str, amount: int, currency: str, kind: Kind) -> bool:
+    """Whoever charges chooses the currency, so one that a setting of charges does not name is above it."""
     most = amount_of(setting, currency)
-    return most is not None and amount > most
+    if most is None:
+        return kind == Kind.CHARGE and bool(value_of(setting))
+    return amount > most

@@ -9,7 +9,8 @@ WITHIN = timedelta(hours=24)
 
 #: Amounts in minor units, and when each was taken or is to be.
 Amounts = Iterable[tuple[datetime, int]]
-#: Told a key's row, a currency and the first and last moment asked about. `besides` is a plan left out.
+#: Told a key's row, a currency, the first and last moment asked about, and a plan whose dates to come are
+#: left out.
 Teller = Callable[[UUID, str, datetime, datetime, UUID | None], Amounts]
 
 _tellers: list[Teller] = []

@@ -65,7 +65,8 @@ def list_planned(
 ) -> list[tuple[datetime, int]]:
     """When a key is charged by what people have planned here, and how much (minor units).
 
-    Of the plans those that go on; whoever resumes another is asked then. `plan_id` is one to leave out.
+    Of the plans those that go on; whoever resumes another is asked then. `plan_id` is one whose dates to come
+    are left out.
     """
     rows = db.session.scalars(
         select(PaymentSchedule).where(
@@ -77,7 +78,7 @@ def list_planned(
             PaymentSchedule.time_to_pay < until,
         )
     ).all()
-    told = [(row.time_to_pay, row.amount) for row in rows if plan_id is None or row.plan_id != plan_id]
+    told = [(row.time_to_pay, row.amount) for row in rows]
     plans = db.session.scalars(
         select(ChargePlan).where(
             ChargePlan.billing_key_id == row_id,

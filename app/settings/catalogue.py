@@ -122,7 +122,10 @@ _ALL = (
         "charges",
         Kind.AMOUNTS,
         _l("A second person approves charges above"),
-        _l("A charge of more than this waits for somebody else; those of a day to one key count together."),
+        _l(
+            "A charge of more than this waits for somebody else; those of a day to one key count together. "
+            "Once an amount is set, charges in currencies that are not named here wait as well."
+        ),
         {},
     ),
     Setting(
@@ -130,7 +133,7 @@ _ALL = (
         "charges",
         Kind.AMOUNTS,
         _l("The most an admin may charge at once"),
-        _l("Empty: no limit."),
+        _l("Empty: no limit. Once one is set, currencies that are not named here may not be charged."),
         {},
     ),
     Setting(
@@ -138,7 +141,7 @@ _ALL = (
         "charges",
         Kind.AMOUNTS,
         _l("The most a super admin may charge at once"),
-        _l("Empty: no limit."),
+        _l("Empty: no limit. Once one is set, currencies that are not named here may not be charged."),
         {},
     ),
     Setting(
@@ -146,7 +149,10 @@ _ALL = (
         "charges",
         Kind.AMOUNTS,
         _l("The password is asked again for charges above"),
-        _l("Whoever asks for more than this types their own password once more. Empty: it is never asked."),
+        _l(
+            "Whoever charges more than this types their own password once more. Empty: it is never asked. "
+            "Once an amount is set, it is asked for currencies that are not named here as well."
+        ),
         {},
     ),
     Setting(

@@ -57,6 +57,14 @@ def test_a_limit_of_refunds_is_none_of_charges(row, admin, super_admin):
         ask(row, admin, amount=1_001)
 
 
+def test_a_currency_that_no_limit_names_is_no_way_past_it(row, admin, super_admin):
+    settings.change({"charge_limit_admin": {"KRW": 1_000}}, by=super_admin)
+    with pytest.raises(AboveLimit, match=r"0\.00"):
+        ask(row, admin, amount=1, currency="USD")
+    settings.change({"charge_limit_admin": {"KRW": 1_000, "USD": 500}}, by=super_admin)
+    assert ask(row, admin, amount=500, currency="USD").status == ChargeStatus.SUCCEEDED
+
+
 def test_above_the_threshold_portone_is_not_asked_until_a_second_person_says_yes(
     simulator, waiting, super_admin
 ):

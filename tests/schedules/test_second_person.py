@@ -21,8 +21,8 @@ def _two_decide(double, super_admin):
     settings.change({"charge_approval_threshold": {"KRW": 30_000}}, by=super_admin)
 
 
-def charge(key, by, amount=20_000) -> str:
-    wish = make_charge_wish(amount=amount)
+def charge(key, by, amount=20_000, **terms) -> str:
+    wish = make_charge_wish(amount=amount, **terms)
     request_charge(key.id, wish, by=by)
     return get_charge(wish.intent).status
 
@@ -50,9 +50,18 @@ def test_parts_on_both_sides_of_midnight_count_together(key, admin):
         make_schedule(key, admin, amount=20_000, ahead=to_midnight + timedelta(minutes=5))
 
 
-def test_other_currencies_and_other_keys_count_for_themselves(key, admin, double):
+def test_each_currency_counts_for_itself(key, admin, super_admin):
+    settings.change({"charge_approval_threshold": {"KRW": 30_000, "JPY": 30_000}}, by=super_admin)
     make_schedule(key, admin, amount=20_000, currency="JPY", ahead=timedelta(minutes=6))
     assert charge(key, admin) == "succeeded"
+
+
+def test_a_currency_that_the_threshold_does_not_name_is_no_way_past_it(key, admin):
+    with pytest.raises(ScheduleRefused):
+        make_schedule(key, admin, amount=1, currency="JPY")
+    with pytest.raises(ScheduleRefused):
+        make_plan(key, admin, **on(20, amount=1, currency="USD"))
+    assert charge(key, admin, amount=1, currency="USD") == "awaiting_approval"
 
 
 def test_two_plans_that_charge_on_one_day_count_together(key, admin, double):
@@ -88,6 +97,12 @@ def test_a_plan_is_moved_to_no_day_on_which_its_key_is_charged(key, admin):
     with pytest.raises(ScheduleRefused):
         change_plan(other.id, PlanChange(20, 600, 20_000, "월간 멤버십", None, None), "이동", by=admin)
     change_plan(other.id, PlanChange(26, 600, 20_000, "월간 멤버십", None, None), "이동", by=admin)
+
+
+def test_a_plan_is_not_moved_beside_its_own_last_charge(key, admin):
+    plan = make_plan(key, admin, **on(31))
+    with pytest.raises(ScheduleRefused):
+        change_plan(plan.id, PlanChange(1, 540, 20_000, "월간 멤버십", None, None), "이동", by=admin)
 
 
 def test_a_plan_that_was_paused_meanwhile_is_asked_again(key, admin):
