@@ -1,12 +1,17 @@
 """What takes a second person is charged in no other way: not in parts, not later, not by plans."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date, timedelta
 
 import pytest
 
+from app.accounts.models import User
 from app.approvals.service import AboveLimit
+from app.billing_keys.models import BillingKey
 from app.charges.queries import get_charge
 from app.charges.service import request_charge
+from app.extensions import db
 from app.schedules.periods import Cadence
 from app.schedules.plans import PlanChange, change_plan, pause_plan, resume_plan
 from app.schedules.service import ScheduleRefused
@@ -124,3 +129,24 @@ def test_whoever_may_not_charge_as_much_resumes_and_lengthens_no_plan(key, admin
     with pytest.raises(AboveLimit):
         resume_plan(plan.id, "복귀", by=admin, charges_now=True)
     resume_plan(plan.id, "복귀", by=super_admin)
+
+
+def test_of_parts_asked_for_at_the_same_moment_one_goes_without_a_second_person(app, key, admin, double):
+    key_id, admin_id = key.id, admin.id
+    db.session.commit()
+
+    def ask(number: int) -> None:
+        with app.app_context(), suppress(ScheduleRefused):
+            here, by = db.session.get_one(BillingKey, key_id), db.session.get_one(User, admin_id)
+            soon = timedelta(minutes=20 + number)
+            asks = (
+                lambda: charge(here, by, amount=20_000 + number),
+                lambda: make_schedule(here, by, amount=20_000, ahead=soon),
+                lambda: make_plan(here, by, **on(10, minute=620 + number)),
+            )
+            asks[number % 3]()
+
+    with ThreadPoolExecutor(9) as crowd:
+        list(crowd.map(ask, range(9)))
+    taken = len(double.payments()) + len(double.state.schedules())
+    assert taken == 1
