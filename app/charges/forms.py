@@ -1,6 +1,5 @@
 """The form of a charge, and that of a second person's decision."""
 
-import unicodedata
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,7 @@ from app.charges.checks import Wish
 from app.charges.models import payment_id_of
 from app.database import new_id
 from app.web.filters import money
-from app.web.forms import AmountField, Form, Required
+from app.web.forms import AmountField, Form, Required, composed
 
 #: What is typed in where nobody says otherwise.
 USUAL_CURRENCY = "KRW"
@@ -26,11 +25,6 @@ ORDER_NAME_LENGTH = 100
 
 #: Fields of the form that the review page sends again.
 _NOT_CARRIED = frozenset({"confirmed", "again", "not_twin"})
-
-
-def _composed(typed: str | None) -> str | None:
-    """Korean in whole syllables: some keyboards send their parts, which PGs print as such."""
-    return unicodedata.normalize("NFC", typed) if typed else typed
 
 
 class ChargeForm(Form):
@@ -43,7 +37,7 @@ class ChargeForm(Form):
     tax_free_amount = AmountField(_l("Tax-free part"))
     order_name = wtforms.StringField(
         _l("Order name"),
-        filters=[_composed],
+        filters=[composed],
         validators=[
             Required(_l("Write what the customer is charged for; they see it on their statement.")),
             Length(max=ORDER_NAME_LENGTH, message=_l("An order name has 100 characters at most.")),
@@ -51,7 +45,7 @@ class ChargeForm(Form):
     )
     customer_name = wtforms.StringField(
         _l("Customer name"),
-        filters=[_composed],
+        filters=[composed],
         validators=[Length(max=100, message=_l("A name has 100 characters at most."))],
     )
     reason = wtforms.StringField(

@@ -15,7 +15,7 @@ from app.database import new_id
 from app.payments.goto import as_uuid
 from app.schedules.periods import at_minute
 from app.schedules.service import LEAD, Wish
-from app.web.forms import AmountField, DayField, Form, Required, TimeOfDayField
+from app.web.forms import AmountField, DayField, Form, Required, TimeOfDayField, composed
 
 #: What amounts can be typed in, the usual one first.
 CURRENCIES = ("KRW", "USD", "JPY", "EUR", "GBP", "CNY", "HKD", "SGD", "TWD", "THB", "VND")
@@ -39,7 +39,9 @@ class ChargeTermsForm(Form):
         _l("Currency"), default=CURRENCIES[0], choices=[SelectChoice(code, code) for code in CURRENCIES]
     )
     order_name = wtforms.StringField(
-        _l("Order name"), validators=[Required(), Length(max=200, message=_TOO_LONG)]
+        _l("Order name"),
+        filters=[composed],
+        validators=[Required(), Length(max=200, message=_TOO_LONG)],
     )
 
     def __init__(self, formdata: Any = None, **values: Any) -> None:

@@ -16,7 +16,7 @@ from app.schedules.models import ChargePlan
 from app.schedules.periods import Cadence
 from app.schedules.plans import PlanChange, PlanWish
 from app.schedules.words import WEEKDAYS
-from app.web.forms import AmountField, DayField, NumberField, Required, TimeOfDayField
+from app.web.forms import AmountField, DayField, NumberField, Required, TimeOfDayField, composed
 from app.web.labels import choices_of
 
 #: More charges than this are for ever.
@@ -82,7 +82,9 @@ class PlanChangeForm(ReasonForm):
 
     amount = AmountField(_l("Amount"), validators=[Required()])
     order_name = wtforms.StringField(
-        _l("Order name"), validators=[Required(), Length(max=200, message=_l("200 characters at most."))]
+        _l("Order name"),
+        filters=[composed],
+        validators=[Required(), Length(max=200, message=_l("200 characters at most."))],
     )
     month_day = NumberField(_l("Day of the month"), least=1, most=31)
     weekday = wtforms.SelectField(_l("Day of the week"))

@@ -63,6 +63,11 @@ def _strip(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
+def composed(typed: str | None) -> str | None:
+    """Korean in whole syllables: some keyboards send their parts, which PGs print as such."""
+    return unicodedata.normalize("NFC", typed) if typed else typed
+
+
 _sentences = lru_cache(_Sentences)
 
 

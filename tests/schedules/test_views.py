@@ -1,6 +1,7 @@
 """The pages of schedules and plans: who may, what is typed wrong, and what a person sees."""
 
 import re
+import unicodedata
 from datetime import timedelta
 
 import pytest
@@ -109,6 +110,14 @@ def test_a_plan_is_begun_in_two_steps_and_the_review_names_its_dates(key, signed
     done = signed_in.submit(address, typed | {"confirmed": "1"})
     assert done.location == f"/plans/{typed['intent']}"
     assert "2026-12-31 10:00" in signed_in.get(done.location).text
+
+
+@pytest.mark.parametrize("kind", ["schedules", "plans"])
+def test_korean_typed_in_parts_reaches_the_statement_in_syllables(key, signed_in, double, kind):
+    typed = (fields() if kind == "schedules" else plan_fields()) | {"confirmed": "1"}
+    typed["order_name"] = unicodedata.normalize("NFD", "월간 멤버십")
+    signed_in.submit(f"/billing-keys/{key.id}/{kind}/new", typed)
+    assert [each["orderName"] for each in double.state.schedules()] == ["월간 멤버십"]
 
 
 @pytest.mark.parametrize("kind", ["schedules", "plans"])
