@@ -1,11 +1,14 @@
 """The worker: what it does, what it survives, and what it leaves to others."""
 
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -338,3 +341,24 @@ def test_payments_in_motion_wait_while_portone_is_away(app: Flask, portone: Fake
     db.session.commit()
     assert Worker(app).run_once()["payments in motion"] == 0
     assert portone.asked.total() == 1
+
+
+def test_the_worker_copies_the_log_of_sqlite_so_that_no_web_server_has_to(app: Flask, tmp_path: Path) -> None:
+    if db.engine.dialect.name != "sqlite":
+        pytest.skip("only SQLite keeps what was written beside the database first")
+    receive(3)
+    assert _rows_without_the_log(tmp_path) == 0
+
+    with app.app_context():
+        worker.copy_sqlite_log("me")
+
+    assert _rows_without_the_log(tmp_path) == 3
+
+
+def _rows_without_the_log(folder: Path) -> int:
+    """How many messages stand in the file of the database itself."""
+    copy = folder / "copy.sqlite3"
+    shutil.copy(db.engine.url.database or "", copy)
+    with closing(sqlite3.connect(copy)) as connection:
+        (number,) = connection.execute("SELECT count(*) FROM webhook_logs").fetchone()
+    return int(number)
