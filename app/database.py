@@ -206,13 +206,14 @@ def reading() -> Iterator[None]:
         g.reads_only = before
 
 
-def give_way() -> None:
+def give_way(seconds: float = 0.0) -> None:
     """Let other processes write before the next transaction of one that writes again and again.
 
     SQLite has no queue: whoever comes back at once is there before any of those who wait has looked.
+    `seconds` is how long they have waited; as long they get.
     """
     if db.engine.dialect.name == "sqlite":
-        sleep(3 * BUSY_LOOK_SECONDS)
+        sleep(max(seconds, 3 * BUSY_LOOK_SECONDS))
 
 
 def copy_log() -> None:

@@ -73,8 +73,9 @@ class Processor:
         while self._read and self._turn.acquire(blocking=len(self._read) > MOST_UNWRITTEN):
             try:
                 self._gather()
+                began = monotonic()
                 settled += _write(self._take(), self.holder)
-                give_way()
+                give_way(monotonic() - began)
             finally:
                 self._turn.release()
         return settled
