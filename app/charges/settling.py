@@ -20,7 +20,7 @@ from app.charges.outcomes import keep_waiting, key_in, settle
 from app.charges.queries import get_charge
 from app.encryption import InvalidToken, vault
 from app.extensions import db, portone
-from app.payments.service import sync_payment
+from app.payments.service import sync_payment, sync_quietly
 from app.portone.errors import PortOneError, PortOneRefused, PortOneUncertain
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def follow(charge_id: UUID) -> None:
     payment_id, dispatch = charge.named_payment_id, _find_dispatch(charge)
     db.session.commit()
     if status in OUTCOMES:
-        _look_quietly(charge_id, payment_id)  # PortOne may have come to another end since
+        sync_quietly(payment_id)  # PortOne may have come to another end since
     if status not in IN_FLIGHT:
         return
     try:
@@ -147,7 +147,7 @@ def _settle_refused(dispatch: Dispatch, refusal: PortOneRefused) -> None:
         pg_code=refusal.pg_code,
         pg_message=refusal.pg_message,
     )
-    _look_quietly(dispatch.charge_id, dispatch.payment_id)  # a PG's no leaves a payment that failed
+    sync_quietly(dispatch.payment_id)  # a PG's no leaves a payment that failed
     if refusal.type in _ABOUT_THE_KEY:
         _read_key_again(dispatch.charge_id)
 
@@ -173,7 +173,7 @@ def _take_no_to_a_repeat(dispatch: Dispatch, refusal: PortOneRefused) -> None:
 
 def _look_after_the_answer(dispatch: Dispatch) -> None:
     """PortOne answers little: the payment tells the rest, and that of a PG which decides later is open."""
-    _look_quietly(dispatch.charge_id, dispatch.payment_id)
+    sync_quietly(dispatch.payment_id)
     charge = get_charge(dispatch.charge_id)
     is_paid, is_open = charge.status == ChargeStatus.SUCCEEDED, charge.status in IN_FLIGHT
     db.session.commit()
@@ -191,14 +191,6 @@ def _look(charge_id: UUID, payment_id: str) -> Seen:
     if status not in IN_FLIGHT:
         return Seen.SETTLED
     return Seen.OPEN if is_known else Seen.NOTHING
-
-
-def _look_quietly(charge_id: UUID, payment_id: str) -> None:
-    """Bring the payment in line if PortOne answers; if not, its webhook or the next look will."""
-    try:
-        _look(charge_id, payment_id)
-    except PortOneError as problem:
-        log.info("payment of charge %s not read: %s", charge_id, problem)
 
 
 def _reason_of(problem: PortOneError) -> str:

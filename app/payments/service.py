@@ -17,7 +17,7 @@ from app.payments.models import Note, Payment, SyncRun
 from app.payments.queries import get_payment
 from app.payments.snapshots import Change, store_snapshot, store_snapshots, tell_not_found
 from app.portone.client import LONG_AGO, MAX_CURSOR_SIZE
-from app.portone.errors import PortOneRefused
+from app.portone.errors import PortOneError, PortOneRefused
 from app.portone.payloads import CursorPage
 
 log = logging.getLogger(__name__)
@@ -88,6 +88,14 @@ def sync_payment(payment_id: str, *, seen_how: str | None = None) -> SyncResult:
     change = store_snapshot(snapshot, read_at=read_at, seen_how=seen_how)
     db.session.commit()
     return SyncResult(payment_id, change)
+
+
+def sync_quietly(payment_id: str) -> None:
+    """Sync a payment if PortOne answers; if not, its webhook or the next look will. Commits."""
+    try:
+        sync_payment(payment_id)
+    except PortOneError as problem:
+        log.info("payment %s not read again: %s", payment_id, problem)
 
 
 def refresh_payment(payment_id: str, *, by: User) -> SyncResult:

@@ -23,7 +23,7 @@ from app.extensions import db, portone
 from app.leases import claim
 from app.payments import queries as payments
 from app.payments.models import Payment
-from app.payments.service import sync_payment
+from app.payments.service import sync_payment, sync_quietly
 from app.payments.timeline import Entry, contribute
 from app.portone.errors import PortOneError, PortOneRefused, PortOneUncertain
 from app.portone.meanings import msgid_of
@@ -69,17 +69,6 @@ def close_account(payment_id: str, intent: UUID, *, by: User) -> AccountClosure:
 def get_closure(closure_id: UUID) -> AccountClosure:
     """The closure with this id."""
     return db.session.get_one(AccountClosure, closure_id, populate_existing=True)
-
-
-def find_closure_of(payment: Payment) -> AccountClosure | None:
-    """The newest wish to close the account of a payment."""
-    return db.session.scalar(
-        select(AccountClosure)
-        .where(AccountClosure.payment_id == payment.id)
-        .options(joinedload(AccountClosure.requester))
-        .order_by(AccountClosure.created_at.desc(), AccountClosure.id.desc())
-        .limit(1)
-    )
 
 
 def refuse_if_not_waiting(payment: Payment) -> None:
@@ -154,7 +143,7 @@ def _ask(question: _Question) -> None:
         _take_no(question, refusal)
     else:
         _settle(question, ClosureStatus.CLOSED)
-        _sync_quietly(question.payment_id)
+        sync_quietly(question.payment_id)
 
 
 def _take_no(question: _Question, refusal: PortOneRefused) -> None:
@@ -168,7 +157,7 @@ def _take_no(question: _Question, refusal: PortOneRefused) -> None:
         _keep_waiting(question.closure_id, refusal.type)
     elif is_first:
         _settle(question, ClosureStatus.FAILED, problem=refusal.type, **said)
-        _sync_quietly(question.payment_id)
+        sync_quietly(question.payment_id)
     else:
         _settle_as_found(question, refusal.type, **said)
 
@@ -218,14 +207,6 @@ def _keep_waiting(closure_id: UUID, problem: str) -> None:
     wait = min(2 ** min(closure.attempts, 20), UNKNOWN_SECONDS)
     closure.release(next_attempt_at=clock.now() + timedelta(seconds=wait))
     db.session.commit()
-
-
-def _sync_quietly(payment_id: str) -> None:
-    """Bring the payment in line if PortOne answers; if not, its webhook will."""
-    try:
-        sync_payment(payment_id)
-    except PortOneError as problem:
-        log.info("payment not read again after its account was closed: %s", problem)
 
 
 @contribute

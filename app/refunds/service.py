@@ -33,6 +33,7 @@ from app.extensions import db, portone
 from app.leases import claim
 from app.payments import queries as payments
 from app.payments.models import Payment
+from app.payments.service import sync_quietly
 from app.portone.requests import CancelRequest, RefundAccount, RetainOption
 from app.refunds import balance, rules, settling
 from app.refunds.models import IS_IN_FLIGHT, Refund, RefundStatus
@@ -114,7 +115,7 @@ def request_refund(
     try:
         dispatch = _hold(payment_id, wish, by, proof=proof, approved_by=approved_by)
     except BalanceOutdated:
-        settling.sync_quietly(payment_id)
+        sync_quietly(payment_id)
         dispatch = _hold(payment_id, wish, by, proof=proof, approved_by=approved_by)
     if dispatch is not None:
         settling.send(dispatch, is_first=True)

@@ -17,7 +17,7 @@ from app.database import lock
 from app.encryption import InvalidToken, vault
 from app.extensions import db, portone
 from app.payments.models import Cancellation
-from app.payments.service import sync_payment
+from app.payments.service import sync_payment, sync_quietly
 from app.portone.errors import PortOneError, PortOneRefused, PortOneUncertain
 from app.portone.payloads import Cancellation as CancellationRecord
 from app.refunds.matching import find_our_cancellation
@@ -265,11 +265,3 @@ def _settle_as_found(refund_id: UUID) -> bool:
         return False
     _settle_as_recorded(refund_id, *found)
     return True
-
-
-def sync_quietly(payment_id: str) -> None:
-    """Bring the payment in line if PortOne answers; if not, its webhook or the next look will."""
-    try:
-        sync_payment(payment_id)
-    except PortOneError as problem:
-        log.info("payment not read again after a refund: %s", problem)

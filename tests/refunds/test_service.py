@@ -19,7 +19,7 @@ from app.errors import DomainError
 from app.extensions import db, portone
 from app.payments.service import sync_payment
 from app.portone.client import PortOneClient
-from app.refunds import balance, settling
+from app.refunds import balance, service, settling
 from app.refunds.models import Refund, RefundStatus
 from app.refunds.queries import get_refund
 from app.refunds.service import (
@@ -438,7 +438,8 @@ def test_a_balance_settled_since_our_copy_was_read_is_read_again_first(
 ) -> None:
     payment = make_payment(simulator, total=10_000)
     with monkeypatch.context() as patch:
-        patch.setattr(settling, "sync_quietly", lambda _payment_id: None)  # no time for it yet
+        for module in (service, settling):
+            patch.setattr(module, "sync_quietly", lambda _payment_id: None)  # no time for it yet
         request_refund(payment.payment_id, make_wish(payment, 3_000), by=admin)
         with pytest.raises(RefundRefused):
             request_refund(payment.payment_id, make_wish(payment, 2_000), by=admin)
