@@ -81,7 +81,7 @@ class Command(click.Command):
 
 
 @click.command(cls=Command)
-@click.option("--threads", default=24, show_default=True, type=click.IntRange(1, 64))
+@click.option("--threads", default=32, show_default=True, type=click.IntRange(1, 64))
 @with_appcontext
 def worker(threads: int) -> None:
     """Process webhooks, settle refunds, look after what is under way. Run as many as you need."""

@@ -267,8 +267,12 @@ def close_bulk_refunds(holder: str) -> int:
 
 
 def copy_sqlite_log(_holder: str) -> int:
-    """Copy SQLite's log into its database, which web servers then need not do while PortOne waits."""
-    copy_log()
+    """Copy SQLite's log into its database, which web servers then need not do while PortOne waits.
+
+    Not in a flood of messages: each is answered when it is on the disk, and the disk would be busy.
+    """
+    if not claiming.is_flooded():
+        copy_log()
     return 0
 
 
@@ -346,7 +350,7 @@ class Worker:
         self,
         app: Flask,
         *,
-        threads: int = 24,
+        threads: int = 32,
         inboxes: Sequence[Callable[[str], Inbox]] = INBOXES,
         duties: Sequence[Duty] = DUTIES,
     ) -> None:
@@ -371,10 +375,13 @@ class Worker:
         with self._obeying_signals(), self._showing_life(), listener, pool:
             pause = IDLE_SECONDS[0]
             while not self._is_stopping.is_set():
+                was_woken = self._is_woken.is_set()
                 self._is_woken.clear()  # before looking: what comes from here on is not slept through
                 found = self._find_work(pool)
+                if was_woken and not found:  # others have taken it, or a flood is let in first: not so fast
+                    self._is_stopping.wait(IDLE_SECONDS[0])
                 longest = TOLD_IDLE_SECONDS if listener.is_listening else IDLE_SECONDS[1]
-                pause = IDLE_SECONDS[0] if found else min(pause * 1.5, longest)
+                pause = IDLE_SECONDS[0] if found or was_woken else min(pause * 1.5, longest)
                 self._rest(0.0 if found else pause)
             self._give_back()
         logger.info("Worker %s ends", self.holder)

@@ -28,6 +28,7 @@ from app.payments import goto, listing, totals
 from app.portone.client import PortOneClient
 from app.simulator import create_simulator, open_simulator
 from app.simulator.server import SimulatorServer
+from app.webhooks import claiming
 from tests.factories import PASSWORD, make_user
 
 STORE_ID = "store-7d0c2c1f-9d1e-4c55-a6c0-5b0e2f3a9a11"
@@ -172,8 +173,12 @@ on_one_database = pytest.mark.parametrize("empty_database", ["sqlite"], indirect
 
 @pytest.fixture(scope="session", autouse=True)
 def _patience() -> None:
-    """Searches may take long where others compete for every core; a test of their limit sets its own."""
+    """Searches may take long where others compete for every core; a test of their limit sets its own.
+
+    And what a test receives at one moment is no flood, unless it says so.
+    """
     listing.LONGEST_SEARCH = totals.LONGEST_SEARCH = goto.LONGEST_LOOK = 60.0
+    claiming.FLOOD_SIZE = 100_000
 
 
 @pytest.fixture(scope="session")

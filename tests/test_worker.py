@@ -343,10 +343,17 @@ def test_payments_in_motion_wait_while_portone_is_away(app: Flask, portone: Fake
     assert portone.asked.total() == 1
 
 
-def test_the_worker_copies_the_log_of_sqlite_so_that_no_web_server_has_to(app: Flask, tmp_path: Path) -> None:
+def test_the_worker_copies_the_log_of_sqlite_so_that_no_web_server_has_to(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if db.engine.dialect.name != "sqlite":
         pytest.skip("only SQLite keeps what was written beside the database first")
     receive(3)
+    assert _rows_without_the_log(tmp_path) == 0
+
+    with app.app_context(), monkeypatch.context() as flood:
+        flood.setattr(claiming, "is_flooded", lambda: True)
+        worker.copy_sqlite_log("me")
     assert _rows_without_the_log(tmp_path) == 0
 
     with app.app_context():

@@ -1,13 +1,15 @@
 """Which messages a worker works on next: those about one payment together, and by nobody else meanwhile."""
 
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, literal_column, or_, select, text
+from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select, text
 
 from app import clock, leases
-from app.database import lock_name
+from app.database import lock_name, reading
 from app.extensions import db
 from app.webhooks import attempts, settling
 from app.webhooks.attempts import Attempt
@@ -18,6 +20,11 @@ from app.webhooks.models import WebhookLog, WebhookStatus
 CLAIM_SIZE = 64
 #: Messages claimed beside them, because they are about the same subjects.
 FELLOWS = 256
+
+#: So many messages within so long are a flood ...
+FLOOD_SIZE, FLOOD_LOOK = 50, timedelta(seconds=0.25)
+#: ... and so long the one that is due longest waits for its end.
+FLOOD_WAIT = timedelta(seconds=12)
 
 #: Spelled out, so that both databases see that the partial index of waiting messages serves.
 IS_WAITING = WebhookLog.status == literal_column("'received'")
@@ -36,8 +43,9 @@ def claim_batches(holder: str, *, seconds: float, limit: int = CLAIM_SIZE) -> li
 
     While a worker holds a message, no other is claimed that is about the same subject: what comes meanwhile
     waits for its end, and is then served by one reading. What there is nothing to do for is settled here.
+    While messages flood in there is none: to store them comes first.
     """
-    if leases.is_idle(WebhookLog, IS_WAITING):
+    if leases.is_idle(WebhookLog, IS_WAITING) or is_flooded():
         return []
     ids = _claim(holder, seconds=seconds, limit=limit)
     by_subject: dict[Subject, list[UUID]] = {}
@@ -52,6 +60,24 @@ def claim_batches(holder: str, *, seconds: float, limit: int = CLAIM_SIZE) -> li
     attempts.record(skipped)
     db.session.commit()
     return [Batch(subject, tuple(log_ids)) for subject, log_ids in by_subject.items()]
+
+
+def is_flooded() -> bool:
+    """Whether messages pour in so fast that PortOne would wait for its answers if they were processed, too.
+
+    Workers cannot keep up with a flood, but take processors from those who store it, and on SQLite turns at
+    the lock. All of it is processed as soon when they begin at its end; one that does not end they work off
+    beside it.
+    """
+    moment = clock.now()
+    in_a_moment = WebhookLog.created_at.between(moment - FLOOD_LOOK, moment)
+    latest = select(WebhookLog.id).where(in_a_moment).limit(FLOOD_SIZE).subquery()
+    longest_due = select(func.min(WebhookLog.next_attempt_at)).where(IS_WAITING)
+    with nullcontext() if db.session().in_transaction() else reading():
+        if (db.session.scalar(select(func.count()).select_from(latest)) or 0) < FLOOD_SIZE:
+            return False
+        due_since = db.session.scalar(longest_due)
+    return due_since is not None and due_since > moment - FLOOD_WAIT
 
 
 def _claim(holder: str, *, seconds: float, limit: int) -> Sequence[UUID]:

@@ -26,7 +26,7 @@ from app.webhooks.handlers import Outcome, Reading, Subject, read, write
 from app.webhooks.models import AttemptOutcome, WebhookLog, WebhookStatus
 
 #: Subjects written at once: on SQLite messages that come in wait for that long.
-WRITE_SIZE = 16
+WRITE_SIZE = 32
 #: How long a writer waits for what others are about to read, and how often it looks: a commit costs about
 #: the same for one subject as for many.
 GATHER_SECONDS, GATHER_LOOK_SECONDS = 0.06, 0.005

@@ -110,3 +110,37 @@ def test_looking_for_work_takes_no_writer_s_turn(app: Flask, receive: Receive) -
     with db.engine.begin() as writer:
         writer.exec_driver_sql("INSERT INTO leases (name, holder, expires_at) VALUES ('a', 'b', 'c')")
         assert claim("worker-a") == []
+
+
+def test_a_flood_is_let_in_before_it_is_processed(receive: Receive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claiming, "FLOOD_SIZE", 3)
+    receive(about_payment("order-1"), "webhook-1")
+    receive(about_payment("order-2"), "webhook-2")
+    assert not claiming.is_flooded()
+    receive(about_payment("order-3"), "webhook-3")
+    assert claim("worker-a") == []
+    with clock.fixed_at(NOON + timedelta(seconds=1)):
+        assert len(claim("worker-a")) == 3
+
+
+def test_a_flood_that_does_not_end_is_worked_off_beside_it(
+    receive: Receive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claiming, "FLOOD_SIZE", 1)
+    receive(about_payment("order-1"), "webhook-1")
+    with clock.fixed_at(NOON + claiming.FLOOD_WAIT - timedelta(seconds=1)):
+        receive(about_payment("order-2"), "webhook-2")
+        assert claim("worker-a") == []
+    with clock.fixed_at(NOON + claiming.FLOOD_WAIT + timedelta(seconds=1)):
+        receive(about_payment("order-3"), "webhook-3")
+        assert len(claim("worker-a")) == 3
+
+
+def test_a_clock_that_was_put_back_makes_no_flood(receive: Receive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claiming, "FLOOD_SIZE", 2)
+    with clock.fixed_at(NOON + timedelta(hours=1)):
+        receive(about_payment("order-1"), "webhook-1")
+        receive(about_payment("order-2"), "webhook-2")
+    receive(about_payment("order-3"), "webhook-3")
+    assert not claiming.is_flooded()
+    assert len(claim("worker-a")) == 1
