@@ -12,7 +12,7 @@ from app.extensions import db
 from app.payments.goto import Destination, as_uuid, contribute
 
 
-@contribute
+@contribute(BillingKey.id)
 def find_billing_keys(name: str) -> Iterator[Destination]:
     """The billing key whose row has this id."""
     row_id = as_uuid(name)

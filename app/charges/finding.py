@@ -13,7 +13,7 @@ from app.extensions import db
 from app.payments.goto import Destination, as_uuid, contribute
 
 
-@contribute
+@contribute(Charge.id, Charge.named_payment_id)
 def find_charges(name: str) -> Iterator[Destination]:
     """The charge with this id; or with this paymentId, while its payment is not known here."""
     if not can(Permission.CHARGE_READ):

@@ -6,17 +6,30 @@ Domains above tell of their own things (`contribute`): refunds, webhook messages
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import UUID
 
 from flask import url_for
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, literal, or_, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Integer,
+    Select,
+    bindparam,
+    literal,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
 
 from app.access.guards import can
 from app.access.permissions import Permission
-from app.database import no_longer_than
+from app.database import Id, no_longer_than
 from app.extensions import db
 from app.payments.models import Cancellation, Payment, PaymentSearch
 from app.payments.text_query import TextQuery, as_number
@@ -52,14 +65,23 @@ _NUMBERED = {"approval_number", "account_number", "account_number_digits"}
 
 Finder = Callable[[str], Iterable[Destination]]
 
-_finders: list[Finder] = []
+#: The finders of other domains, with the columns that hold what they find things by.
+_finders: dict[Finder, tuple[Any, ...]] = {}
 
 
-def contribute(finder: Finder) -> Finder:
-    """Have `finder` answer the things that a text is the whole id of; usable as a decorator."""
-    if finder not in _finders:
-        _finders.append(finder)
-    return finder
+def contribute(*named_by: Any) -> Callable[[Finder], Finder]:
+    """Have a function answer the things that a text is the whole id of; a decorator.
+
+    `named_by` are the columns of such ids, ours (UUIDs) and others. The function is asked only for what
+    stands in one of them: most of what is typed is no id, and one look shows that for all domains.
+    """
+
+    def add(finder: Finder) -> Finder:
+        _finders[finder] = named_by
+        _where_it_stands.cache_clear()
+        return finder
+
+    return add
 
 
 def find_destinations(typed: str) -> list[Destination]:
@@ -69,7 +91,7 @@ def find_destinations(typed: str) -> list[Destination]:
     """
     with no_longer_than(LONGEST_LOOK):
         for name in _names_in(typed):
-            found = {each.url: each for finder in _all_finders() for each in finder(name)}
+            found = {each.url: each for finder in _concerned(name) for each in finder(name)}
             special = [each for each in found.values() if not each.is_general]
             if found:
                 return (special or list(found.values()))[:MOST]
@@ -93,9 +115,32 @@ def payment_destination(payment_id: str, order_name: str | None, why: Any, **mor
     return Destination(url, _("Payment"), order_name or payment_id, str(why), **more)
 
 
-def _all_finders() -> Iterator[Finder]:
+def _concerned(name: str) -> Iterator[Finder]:
+    """Whoever may know a thing of this id."""
     yield from (_by_id, _by_number)
-    yield from _finders
+    own = as_uuid(name)
+    look = _where_it_stands(is_uuid=own is not None)
+    if look is not None:
+        known = set(db.session.scalars(look, {"name": name, "own": own}))
+        yield from (finder for number, finder in enumerate(_finders) if number in known)
+
+
+@cache
+def _where_it_stands(*, is_uuid: bool) -> Select[Any] | CompoundSelect[Any] | None:
+    """The numbers of the finders in whose columns an id stands; a text that is no UUID is none of ours."""
+    looks = [
+        select(literal_column(str(number), Integer)).where(select(column).where(column == given).exists())
+        for number, columns in enumerate(_finders.values())
+        for column, given in ((column, _given(column)) for column in columns)
+        if is_uuid or given.key == "name"
+    ]
+    return union_all(*looks) if looks else None
+
+
+def _given(column: Any) -> BindParameter[Any]:
+    """The parameter that a column of ids is compared with."""
+    is_ours = isinstance(column.type, Id)
+    return bindparam("own" if is_ours else "name", type_=column.type)
 
 
 def _names_in(typed: str) -> Iterator[str]:

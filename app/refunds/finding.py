@@ -24,7 +24,7 @@ add_word(
 add_flag("refund", ("환불",), lambda on: on.id.in_(select(Refund.payment_id)))
 
 
-@contribute
+@contribute(Refund.id, Refund.cancellation_id)
 def find_refunds(name: str) -> Iterator[Destination]:
     """The refund with an id of ours, or whose cancellation PortOne gave an id."""
     if not can(Permission.REFUND_READ):

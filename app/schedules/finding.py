@@ -13,7 +13,7 @@ from app.payments.goto import Destination, as_uuid, contribute, is_named
 from app.schedules.models import ChargePlan, PaymentSchedule
 
 
-@contribute
+@contribute(PaymentSchedule.id, PaymentSchedule.schedule_id, PaymentSchedule.payment_id, ChargePlan.id)
 def find_schedules(name: str) -> Iterator[Destination]:
     """The schedule with this id of PortOne's or ours, the charge to come under a paymentId, and the plan."""
     if not can(Permission.SCHEDULE_READ):

@@ -29,7 +29,7 @@ add_flag(
 )
 
 
-@contribute
+@contribute(WebhookLog.id, WebhookLog.webhook_id)
 def find_webhooks(name: str) -> Iterator[Destination]:
     """The message with PortOne's id of it, or ours."""
     if not can(Permission.WEBHOOK_READ):
