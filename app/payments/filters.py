@@ -78,6 +78,12 @@ class PaymentFilters:
         """Whether nothing but the text narrows the list."""
         return replace(self, text=TextQuery(), clock=USUAL_CLOCK) == PaymentFilters()
 
+    @property
+    def is_by_amount(self) -> bool:
+        """Whether amounts narrow the list."""
+        is_bound = self.least is not None or self.most is not None
+        return is_bound or any(term.word == "amount" for term in self.terms)
+
     def conditions(self, on: Any) -> list[ColumnElement[bool]]:
         """What all but the text demands of `on`: the payments, or a selection with the same columns."""
         found = [

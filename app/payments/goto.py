@@ -18,7 +18,6 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Integer,
-    Select,
     bindparam,
     literal,
     literal_column,
@@ -65,7 +64,7 @@ _NUMBERED = {"approval_number", "account_number", "account_number_digits"}
 
 Finder = Callable[[str], Iterable[Destination]]
 
-#: The finders of other domains, with the columns that hold what they find things by.
+#: The finders, with the columns that hold what they find things by.
 _finders: dict[Finder, tuple[Any, ...]] = {}
 
 
@@ -117,16 +116,14 @@ def payment_destination(payment_id: str, order_name: str | None, why: Any, **mor
 
 def _concerned(name: str) -> Iterator[Finder]:
     """Whoever may know a thing of this id."""
-    yield from (_by_id, _by_number)
     own = as_uuid(name)
-    look = _where_it_stands(is_uuid=own is not None)
-    if look is not None:
-        known = set(db.session.scalars(look, {"name": name, "own": own}))
-        yield from (finder for number, finder in enumerate(_finders) if number in known)
+    known = set(db.session.scalars(_where_it_stands(is_uuid=own is not None), {"name": name, "own": own}))
+    yield from (finder for number, finder in enumerate(_finders) if number in known)
+    yield _by_number
 
 
 @cache
-def _where_it_stands(*, is_uuid: bool) -> Select[Any] | CompoundSelect[Any] | None:
+def _where_it_stands(*, is_uuid: bool) -> CompoundSelect[Any]:
     """The numbers of the finders in whose columns an id stands; a text that is no UUID is none of ours."""
     looks = [
         select(literal_column(str(number), Integer)).where(select(column).where(column == given).exists())
@@ -134,7 +131,7 @@ def _where_it_stands(*, is_uuid: bool) -> Select[Any] | CompoundSelect[Any] | No
         for column, given in ((column, _given(column)) for column in columns)
         if is_uuid or given.key == "name"
     ]
-    return union_all(*looks) if looks else None
+    return union_all(*looks)
 
 
 def _given(column: Any) -> BindParameter[Any]:
@@ -167,8 +164,9 @@ def _names_in_address(address: str) -> Iterator[str]:
         yield unquote(segment).removeprefix("=") if segment in {"=.", "=.."} else unquote(segment)
 
 
+@contribute(Payment.payment_id, Payment.transaction_id, Payment.pg_tx_id, Cancellation.cancellation_id)
 def _by_id(name: str) -> Iterator[Destination]:
-    """The payment with an id of PortOne's or the PG's, asked for at once: every search begins here.
+    """The payment with an id of PortOne's or the PG's.
 
     A cancellation stands on its payment's page; one that is a refund of ours has a page of its own.
     """

@@ -87,7 +87,10 @@ _many: BriefCache[int] = BriefCache(seconds=60)
 LOOKED_THROUGH = 20_000
 
 #: Up to so many matches of a word are all read at once, and counted by the way.
-FEW = 300
+FEW = 700
+
+#: Up to so many candidates are named one by one; more are looked up again, which costs less than naming them.
+NAMED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +148,9 @@ def _is_partial(text: TextQuery) -> bool:
 def _find_page(filters: PaymentFilters, at: Position) -> tuple[Page[Any], int | None]:
     text = filters.text
     if text.is_blank:
-        return _page(_rows().where(*filters.conditions(Payment)), filters, Payment, at), None
+        return _page(_nearest(filters, at), filters, Payment, at), None
     if text.candidates is not None and len(text.candidates) < FEW:
-        return _collect(filters, at, PaymentSearch.id.in_(text.candidates))
+        return _collect(filters, at, _among(text, text.candidates))
     if not text.is_indexed:
         return _page(_walk(filters), filters, Payment, at), None
     page = _by_time(filters, at) if CLOCKS[filters.clock] in CLOCK_LETTERS else None
@@ -189,18 +192,19 @@ def _by_time(filters: PaymentFilters, at: Position) -> Page[Any]:
 
 
 def _stretches(filters: PaymentFilters, at: Position) -> Iterator[tuple[tuple[int, ...], list[int] | None]]:
-    """The months that hold few matches and the days of those that hold many, in the order they are met.
+    """The months that hold few matches and the days of those that hold more, in the order they are met.
 
-    Each with its candidates, or None where they are many.
+    Each with its candidates, or None where they are many. A month that is full of matches needs no days.
     """
     text, clock = filters.text, CLOCKS[filters.clock]
-    few = FEW if filters.is_text_only else None  # what else narrows the list needs more to choose from
     for year, months in groupby(_months(filters, at), lambda month: month[0]):
         if not text.has_candidates_with(time_token(clock, year)):
             continue
         for month in months:
-            candidates = text.candidates_with(time_token(clock, *month), few)
-            if candidates is not None:
+            candidates = text.candidates_with(time_token(clock, *month))
+            is_full = candidates is None and filters.is_text_only
+            # What else narrows the list needs more to choose from.
+            if is_full or (candidates is not None and (len(candidates) < FEW or not filters.is_text_only)):
                 yield month, candidates
                 continue
             days = range(1, monthrange(*month)[1] + 1)
@@ -227,7 +231,9 @@ def _rows_within(
 ) -> Sequence[Any]:
     """The matches of a month or a day: all of them first, or where they are many by walking."""
     if candidates is not None:
-        return _collect_rows(filters, at, PaymentSearch.id.in_(candidates), size) if candidates else ()
+        token = time_token(CLOCKS[filters.clock], *stretch)
+        among = _among(filters.text, candidates, and_token=token)
+        return _collect_rows(filters, at, among, size) if candidates else ()
     year, month, *day = stretch
     start = datetime(year, month, day[0] if day else 1, tzinfo=UTC)
     end = start + timedelta(days=1 if day else monthrange(year, month)[1])
@@ -244,6 +250,16 @@ def _count_confirmed(filters: PaymentFilters) -> int | None:
     if text.is_a_token:
         return len(text.candidates)
     return capped_count(select(PaymentSearch.id).where(text.has_tokens(), *text.confirms()))
+
+
+def _nearest(filters: PaymentFilters, at: Position) -> Select[Any]:
+    """What the filters find. By amount no index gives the order: ids are put in order, not whole rows."""
+    conditions = filters.conditions(Payment)
+    if not filters.is_by_amount:
+        return _rows().where(*conditions)
+    place = _clock_of(filters), Payment.id
+    ids = select(Payment.id).where(*conditions, *at.conditions(*place)).order_by(*at.order(*place))
+    return _rows().where(Payment.id.in_(ids.limit(PAGE_SIZE + 1)))
 
 
 def _rows() -> Select[Any]:
@@ -275,6 +291,13 @@ def _collect_rows(
     statement = statement.add_columns(func.count().over().label("total"))
     clock = getattr(hits.c, CLOCKS[filters.clock])
     return list_rows(statement, clock=clock, key=hits.c.id, at=at, size=size)
+
+
+def _among(text: TextQuery, candidates: list[int], *, and_token: str | None = None) -> ColumnElement[bool]:
+    """The condition that a row of the search table is a candidate, of those with one more token if given."""
+    if len(candidates) <= NAMED:
+        return PaymentSearch.id.in_(candidates)
+    return text.has_tokens(and_token=and_token)
 
 
 def _hits(text: TextQuery, candidates: ColumnElement[bool]) -> CTE:

@@ -43,7 +43,8 @@ class Payment(Identified, Timestamped, Model):
         Index("ix_payments_requested_clock_id", "requested_clock", "id"),
         Index("ix_payments_status_changed_clock_id", "status", "changed_clock", "id"),
         Index("ix_payments_method_changed_clock_id", "method", "changed_clock", "id"),
-        Index("ix_payments_amount_changed_clock_id", "amount", "changed_clock", "id"),
+        # Bounds of amounts mean each payment's own currency.
+        Index("ix_payments_amount_changed_clock_id_currency", "amount", "changed_clock", "id", "currency"),
         Index(
             "ix_payments_unbalanced",
             "id",

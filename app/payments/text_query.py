@@ -36,6 +36,9 @@ from app.payments.search import FIELDS, RUNS, encoded, is_sqlite, normalised, sl
 #: From so many candidates on it is not worth to fetch them all for the newest ones.
 FREQUENT = 2_000
 
+#: So many grams of a text leave few candidates, which the text itself confirms.
+ENOUGH = 4
+
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 #: A number with hyphens, or a longer one parted as phone numbers are: `(02) 123-4567`, `010.1234.5678`.
 _GROUPED_DIGITS = re.compile(r"[0-9][0-9-]*[0-9]|\(?[0-9](?:[0-9().\s-]{5,}[0-9])")
@@ -162,7 +165,7 @@ class TextQuery:
     def candidates_with(self, token: str | None, fewer_than: int | None = None) -> list[int] | None:
         """Rows that hold one more token besides; None for `fewer_than` rows (`FREQUENT`) and more."""
         limit = FREQUENT if fewer_than is None else fewer_than
-        found = list(db.session.scalars(self._rows_with_tokens(token).limit(limit)))
+        found = list(db.session.scalars(self._rows_with_tokens(token).limit(limit)).all())
         return found if len(found) < limit else None
 
     def has_candidates_with(self, token: str) -> bool:
@@ -206,16 +209,28 @@ def _digits_of(word: str) -> str | None:
 
 
 def _tokens_of(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(g for text in texts for run in RUNS.findall(text) for g in _telling_grams(run))
-    )
+    return tuple(dict.fromkeys(gram for text in texts for gram in _telling_grams(text)))
 
 
 def _matching(tokens: Iterable[str]) -> str:
     return "({})".format(" AND ".join(f'"{token}"' for token in tokens))
 
 
-def _telling_grams(run: str) -> list[str]:
+def _telling_grams(text: str) -> list[str]:
+    """Of a text's grams those to look for: `ENOUGH` of its longest runs, from their ends.
+
+    The beginning tells less, such as the 010 of every mobile phone, and each gram costs the index its list.
+    """
+    telling: list[str] = []
+    for run in sorted(RUNS.findall(text), key=len, reverse=True):
+        if len(telling) >= ENOUGH:
+            break
+        grams = _grams_of(run)[::-1]
+        telling += grams[:: max(1, len(grams) // ENOUGH)][:ENOUGH]
+    return telling
+
+
+def _grams_of(run: str) -> list[str]:
     """Of a run's grams those that narrow a search: 1-grams add nothing where there are 2-grams."""
     if run.isascii():
         return list(slices(run, 3))
