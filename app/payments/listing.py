@@ -192,19 +192,18 @@ def _by_time(filters: PaymentFilters, at: Position) -> Page[Any]:
 
 
 def _stretches(filters: PaymentFilters, at: Position) -> Iterator[tuple[tuple[int, ...], list[int] | None]]:
-    """The months that hold few matches and the days of those that hold more, in the order they are met.
+    """The months that hold few matches or very many, and the days of the others, in the order they are met.
 
-    Each with its candidates, or None where they are many. A month that is full of matches needs no days.
+    Each with its candidates, or None where they are many and walking soon meets a page of them.
     """
     text, clock = filters.text, CLOCKS[filters.clock]
+    many = None if filters.is_text_only else FEW  # what else narrows the list leaves less to walk through
     for year, months in groupby(_months(filters, at), lambda month: month[0]):
         if not text.has_candidates_with(time_token(clock, year)):
             continue
         for month in months:
-            candidates = text.candidates_with(time_token(clock, *month))
-            is_full = candidates is None and filters.is_text_only
-            # What else narrows the list needs more to choose from.
-            if is_full or (candidates is not None and (len(candidates) < FEW or not filters.is_text_only)):
+            candidates = text.candidates_with(time_token(clock, *month), many)
+            if candidates is None or len(candidates) < FEW:
                 yield month, candidates
                 continue
             days = range(1, monthrange(*month)[1] + 1)
