@@ -34,7 +34,7 @@ from app.charges import approving as charge_approving
 from app.charges import service as charges
 from app.charges import settling as charge_settling
 from app.charges.models import Charge
-from app.database import copy_log, reading, words_of_trouble
+from app.database import copy_log, reading, renew_statistics, words_of_trouble
 from app.drift import service as drift
 from app.exports import service as exports
 from app.extensions import db
@@ -76,6 +76,8 @@ TROUBLE_SECONDS = 2.0
 
 #: How often the log says where the audit trail stands.
 ANCHOR_SECONDS = 300.0
+#: How often SQLite looks at how its tables have grown.
+STATISTICS_SECONDS = 6 * 3600.0
 #: How long a thread of the worker computes before another's turn. Whoever writes lets go of Python at each
 #: statement, and with the usual 5 ms would hold SQLite's lock for as long as others compute.
 SWITCH_SECONDS = 0.001
@@ -276,6 +278,13 @@ def copy_sqlite_log(_holder: str) -> int:
     return 0
 
 
+def renew_sqlite_statistics(_holder: str) -> int:
+    """Tell SQLite's planner how the tables have grown."""
+    if not claiming.is_flooded():
+        renew_statistics()
+    return 0
+
+
 def expire_refunds(_holder: str) -> int:
     """Reject refunds that waited too long for a second person; answers how many."""
     return approving.DESK.expire_waiting()
@@ -331,6 +340,7 @@ DUTIES = (
     Duty("old webhooks", 60.0, retention.forget_old_contents),
     Duty("audit anchor", ANCHOR_SECONDS, tell_where_the_trail_stands),
     Duty("SQLite's log", 1.0, copy_sqlite_log),
+    Duty("SQLite's statistics", STATISTICS_SECONDS, renew_sqlite_statistics),
     Duty("refunds that waited too long", 10.0, expire_refunds),
     Duty("charges that waited too long", 10.0, expire_charges),
     Duty("charged payments", 15.0, read_charged_payments),

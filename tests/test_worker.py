@@ -362,6 +362,18 @@ def test_the_worker_copies_the_log_of_sqlite_so_that_no_web_server_has_to(
     assert _rows_without_the_log(tmp_path) == 3
 
 
+def test_the_worker_tells_the_planner_of_sqlite_how_tables_have_grown(app: Flask) -> None:
+    if db.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL analyses its tables by itself")
+    receive(3)
+    with app.app_context():
+        worker.renew_sqlite_statistics("me")
+    with db.engine.connect() as connection:
+        known = connection.exec_driver_sql("SELECT stat FROM sqlite_stat1 WHERE tbl = 'webhook_logs'").all()
+    assert all(row.stat.startswith("3 ") for row in known)
+    assert known
+
+
 def _rows_without_the_log(folder: Path) -> int:
     """How many messages stand in the file of the database itself."""
     copy = folder / "copy.sqlite3"
