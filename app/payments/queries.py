@@ -91,10 +91,17 @@ def known_hash_of(billing_key: str) -> str:
 
 def last_synced_at() -> datetime | None:
     """When PortOne was last read: by a walk through everything, or for the payment that changed last."""
-    walk = select(func.max(SyncRun.finished_at)).scalar_subquery()
-    newest = select(Payment.synced_at).order_by(Payment.changed_clock.desc(), Payment.id.desc()).limit(1)
-    found = db.session.execute(select(walk, newest.scalar_subquery())).one()
-    return max(filter(None, found), default=None)
+    return max(filter(None, db.session.execute(_LAST_SYNCED).one()), default=None)
+
+
+#: Built once, since every list asks.
+_LAST_SYNCED = select(
+    select(func.max(SyncRun.finished_at)).scalar_subquery(),
+    select(Payment.synced_at)
+    .order_by(Payment.changed_clock.desc(), Payment.id.desc())
+    .limit(1)
+    .scalar_subquery(),
+)
 
 
 def count_unsettled(flag: str) -> int:
