@@ -24,6 +24,7 @@ ADDING_SQL = ("CREATE ", "UPDATE ", "INSERT ")
 #: revision: (operation, why it is safe all the same)
 EXCEPTIONS: dict[str, tuple[str, str]] = {
     "0007": ("execute", "It lets older code see nothing; none was installed anywhere before it."),
+    "0030": ("drop_index", "The new index begins as the old one does: older code finds by it all the same."),
 }
 
 

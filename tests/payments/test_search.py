@@ -34,6 +34,19 @@ def test_a_text_is_cut_into_tokens(typed, tokens):
 
 
 @pytest.mark.parametrize(
+    ("typed", "tokens"),
+    [
+        ("01012345678", ("678", "567", "456", "345")),
+        ("010-1234-5678", ("234", "123", "678", "567")),
+        ("order-20260329-0000123456789", ("789", "567", "345", "123")),
+        ("abc", ("abc",)),
+    ],
+)
+def test_of_a_long_text_the_grams_that_tell_most_are_looked_up(typed, tokens):
+    assert TextQuery.of(typed).tokens == tokens
+
+
+@pytest.mark.parametrize(
     "typed",
     [
         "order-77",
