@@ -22,5 +22,4 @@ except InvalidSettings as problem:
 
 # What was made so far lives as long as the process. To look through it for garbage takes a tenth of a second
 # each time, and all threads wait.
-gc.collect()
 gc.freeze()

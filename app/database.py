@@ -216,31 +216,30 @@ def give_way(seconds: float = 0.0) -> None:
         sleep(max(seconds, 3 * BUSY_LOOK_SECONDS))
 
 
-def copy_log() -> None:
+def copy_sqlite_log() -> None:
     """Have SQLite copy its log into the database, so that nobody who waits for an answer has to do it.
 
-    It keeps no writer from writing. Elsewhere there is nothing to do.
+    It keeps no writer from writing.
     """
-    if db.engine.dialect.name == "sqlite":
-        raw: Any = db.engine.raw_connection()
-        try:
-            raw.driver_connection.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
-        finally:
-            raw.close()
+    _tell_sqlite("PRAGMA wal_checkpoint(PASSIVE)")
 
 
-def renew_statistics() -> None:
-    """Have SQLite look at what its indexes hold: its planner guesses otherwise. PostgreSQL does so by itself.
+def renew_sqlite_statistics() -> None:
+    """Have SQLite look at what its indexes hold: its planner guesses otherwise.
 
     A thousand rows of each index are enough for it, so that writers wait for less than a second.
     """
-    if db.engine.dialect.name == "sqlite":
-        raw: Any = db.engine.raw_connection()
-        try:
-            raw.driver_connection.execute("PRAGMA analysis_limit = 1000").close()
-            raw.driver_connection.execute("ANALYZE").close()
-        finally:
-            raw.close()
+    _tell_sqlite("PRAGMA analysis_limit = 1000", "ANALYZE")
+
+
+def _tell_sqlite(*statements: str) -> None:
+    """Run statements outside of any transaction of ours."""
+    raw: Any = db.engine.raw_connection()
+    try:
+        for statement in statements:
+            raw.driver_connection.execute(statement).close()
+    finally:
+        raw.close()
 
 
 class TookTooLong(DomainError):
@@ -333,7 +332,12 @@ def sum_of(amount: Any) -> tuple[Any, Any]:
 
 def whole_sum(row: Any) -> int:
     """What the columns of `sum_of` hold."""
-    return int(row.high or 0) * _PART + int(row.low or 0)
+    return join_sum(row.high, row.low)
+
+
+def join_sum(high: Any, low: Any) -> int:
+    """What two values of `sum_of` come to; nothing where there was nothing to add."""
+    return int(high or 0) * _PART + int(low or 0)
 
 
 def insert_into(model: Any) -> Any:

@@ -34,7 +34,7 @@ from app.charges import approving as charge_approving
 from app.charges import service as charges
 from app.charges import settling as charge_settling
 from app.charges.models import Charge
-from app.database import copy_log, reading, renew_statistics, words_of_trouble
+from app.database import copy_sqlite_log, reading, renew_sqlite_statistics, words_of_trouble
 from app.drift import service as drift
 from app.exports import service as exports
 from app.extensions import db
@@ -268,20 +268,13 @@ def close_bulk_refunds(holder: str) -> int:
     return close_forgotten() + finish_stopped()
 
 
-def copy_sqlite_log(_holder: str) -> int:
-    """Copy SQLite's log into its database, which web servers then need not do while PortOne waits.
+def look_after_sqlite(work: Callable[[], None], _holder: str) -> int:
+    """Do what SQLite needs beside the web servers, which then need not do it while PortOne waits.
 
     Not in a flood of messages: each is answered when it is on the disk, and the disk would be busy.
     """
-    if not claiming.is_flooded():
-        copy_log()
-    return 0
-
-
-def renew_sqlite_statistics(_holder: str) -> int:
-    """Tell SQLite's planner how the tables have grown."""
-    if not claiming.is_flooded():
-        renew_statistics()
+    if db.engine.dialect.name == "sqlite" and not claiming.is_flooded():
+        work()
     return 0
 
 
@@ -339,8 +332,8 @@ DUTIES = (
     Duty("alerts", 15.0, alerts.watch),
     Duty("old webhooks", 60.0, retention.forget_old_contents),
     Duty("audit anchor", ANCHOR_SECONDS, tell_where_the_trail_stands),
-    Duty("SQLite's log", 1.0, copy_sqlite_log),
-    Duty("SQLite's statistics", STATISTICS_SECONDS, renew_sqlite_statistics),
+    Duty("SQLite's log", 1.0, partial(look_after_sqlite, copy_sqlite_log)),
+    Duty("SQLite's statistics", STATISTICS_SECONDS, partial(look_after_sqlite, renew_sqlite_statistics)),
     Duty("refunds that waited too long", 10.0, expire_refunds),
     Duty("charges that waited too long", 10.0, expire_charges),
     Duty("charged payments", 15.0, read_charged_payments),

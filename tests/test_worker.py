@@ -18,6 +18,7 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from app import clock, worker
+from app.database import copy_sqlite_log, renew_sqlite_statistics
 from app.extensions import db
 from app.leases import Lease
 from app.payments.models import Payment
@@ -353,11 +354,11 @@ def test_the_worker_copies_the_log_of_sqlite_so_that_no_web_server_has_to(
 
     with app.app_context(), monkeypatch.context() as flood:
         flood.setattr(claiming, "is_flooded", lambda: True)
-        worker.copy_sqlite_log("me")
+        worker.look_after_sqlite(copy_sqlite_log, "me")
     assert _rows_without_the_log(tmp_path) == 0
 
     with app.app_context():
-        worker.copy_sqlite_log("me")
+        worker.look_after_sqlite(copy_sqlite_log, "me")
 
     assert _rows_without_the_log(tmp_path) == 3
 
@@ -367,7 +368,7 @@ def test_the_worker_tells_the_planner_of_sqlite_how_tables_have_grown(app: Flask
         pytest.skip("PostgreSQL analyses its tables by itself")
     receive(3)
     with app.app_context():
-        worker.renew_sqlite_statistics("me")
+        worker.look_after_sqlite(renew_sqlite_statistics, "me")
     with db.engine.connect() as connection:
         known = connection.exec_driver_sql("SELECT stat FROM sqlite_stat1 WHERE tbl = 'webhook_logs'").all()
     assert all(row.stat.startswith("3 ") for row in known)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Integer, and_, case, func, literal, or_, select, union_all
 
-from app.database import no_longer_than
+from app.database import join_sum, no_longer_than, sum_of
 from app.extensions import db
 from app.payments.filters import PaymentFilters, real_channel_type
 from app.payments.listing import LONGEST_SEARCH, select_matches
@@ -56,10 +56,6 @@ def counts_by_status(filters: PaymentFilters, statuses: Sequence[str]) -> Dated[
     return _counts.get((db.engine.url, anyone, tuple(statuses)), lambda: _count(anyone, statuses))
 
 
-#: Sums are taken in two parts: many amounts together may be more than SQLite's 64 bits hold.
-_PART = 10**9
-
-
 def _sum(filters: PaymentFilters) -> Sequence[Total]:
     is_real = or_(Payment.channel_type.is_(None), Payment.channel_type == real_channel_type())
     is_paid = and_(is_real, Payment.status.in_(_PAID))
@@ -72,7 +68,7 @@ def _sum(filters: PaymentFilters) -> Sequence[Total]:
         Payment.currency,
         func.sum(case((is_real, 1), else_=0)),
         func.sum(case((is_real, 0), else_=1)),
-        *(func.sum(part) for value in summed for part in (value // _PART, value % _PART)),
+        *(part for value in summed for part in sum_of(value)),
     ).group_by(Payment.currency)
     with no_longer_than(LONGEST_SUM):
         found = [_total(*row) for row in db.session.execute(statement)]
@@ -80,14 +76,8 @@ def _sum(filters: PaymentFilters) -> Sequence[Total]:
 
 
 def _total(currency: str, count: Any, tests: Any, *parts: Any) -> Total:
-    paid, paid_rest, cancelled, cancelled_rest = map(int, parts)
-    return Total(
-        currency,
-        count=int(count),
-        paid=paid * _PART + paid_rest,
-        cancelled=cancelled * _PART + cancelled_rest,
-        tests=int(tests),
-    )
+    paid, cancelled = join_sum(*parts[:2]), join_sum(*parts[2:])
+    return Total(currency, count=int(count), paid=paid, cancelled=cancelled, tests=int(tests))
 
 
 def _count(filters: PaymentFilters, statuses: Sequence[str]) -> Mapping[str, int]:

@@ -11,12 +11,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func
 
 from app import clock
+from app.database import join_sum, sum_of
 from app.extensions import db
 from app.web.brief_cache import BriefCache
 from app.web.pagination import COUNT_CAP
-
-#: Amounts are added in two halves: a sum of 64-bit integers outgrows 64 bits, and SQLite refuses it then.
-_HALF = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +39,7 @@ def totals_of(
     statement: Select[Any], *, currency: Any, sums: Mapping[str, Any], counts: ColumnElement[bool]
 ) -> Totals:
     """What those rows of `statement` that `counts` names add up to, the currency with the most rows first."""
-    halves = [
-        half for amount in sums.values() for half in (func.sum(amount // _HALF), func.sum(amount % _HALF))
-    ]
+    halves = [half for amount in sums.values() for half in sum_of(amount)]
     grouped = statement.with_only_columns(currency, counts, func.count(), *halves, maintain_column_froms=True)
     rows = db.session.execute(grouped.group_by(currency, counts).order_by(None)).all()
     found = [
@@ -70,4 +66,4 @@ def totals_for(key: str, compute: Callable[[], Totals], *, count: int, is_asked:
 
 def _joined(halves: list[Any]) -> list[int]:
     pairs = zip(halves[::2], halves[1::2], strict=True)
-    return [int(high or 0) * _HALF + int(low or 0) for high, low in pairs]
+    return [join_sum(high, low) for high, low in pairs]
