@@ -127,7 +127,8 @@ class _Visitor:
     def _is_refunded(self, address: str) -> bool:
         page = self.session.get(address, timeout=10).text
         if 'data-status="failed"' in page:
-            raise CheckFailed(f"the refund at {address} failed")
+            said = re.findall(r'<p class="alert-t[a-z]+">(.*?)</p>', page, re.DOTALL)
+            raise CheckFailed(f"the refund at {address} failed: {' '.join(map(unescape, said))}")
         return 'data-status="succeeded"' in page
 
     def _has_webhook(self, payment_id: str) -> bool:

@@ -2,11 +2,13 @@
 
 import logging
 import threading
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 import click
 from flask import Flask
+from waitress import wasyncore
 from waitress.server import create_server
 
 from app import ROOT, create_app
@@ -20,6 +22,26 @@ class PortTaken(click.ClickException):
     """Another program listens where the dashboard should."""
 
 
+class _Door:
+    """A port that is listened to from the start, and served once its thread runs."""
+
+    def __init__(self, app: Any, name: str, *, port: int, threads: int) -> None:
+        self._sockets: dict[int, Any] = {}
+        self._server = create_server(app, map=self._sockets, host="127.0.0.1", port=port, threads=threads)
+        self.port: int = self._server.effective_port
+        self.thread = threading.Thread(target=self._server.run, name=name, daemon=True)
+
+    def shut(self) -> None:
+        """Let requests under way end, then close the sockets in the thread that waits for them."""
+        self._server.task_dispatcher.shutdown(timeout=2)
+        close = partial(wasyncore.close_all, self._sockets)
+        if not self.thread.is_alive():
+            close()
+            return
+        self._server.trigger.pull_trigger(close)
+        self.thread.join(timeout=5)
+
+
 class Demo:
     """Simulator, dashboard and worker, running while the context lasts; raises `PortTaken`.
 
@@ -31,8 +53,8 @@ class Demo:
     def __init__(self, world: World, *, reset: bool = False) -> None:
         self.world = world
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-        self._door = self._bind()
-        world.port = self._door.effective_port
+        self._dashboard = self._bind()
+        world.port = self._dashboard.port
         if reset or not world.is_prepared:  # one that was broken off while it was filled is no store
             world.remove()
         double = world.make_simulator()
@@ -41,17 +63,13 @@ class Demo:
         self.simulator_url = self._simulator_server.url
         self.app = create_app(world.settings(self.simulator_url))
         self._worker = Worker(self.app)
-        self._shop_door = create_server(self._make_shop(), host="127.0.0.1", port=0, threads=2)
-        self.shop_url = f"http://127.0.0.1:{self._shop_door.effective_port}"
-        self._threads = [
-            threading.Thread(target=self._door.run, name="dashboard", daemon=True),
-            threading.Thread(target=self._worker.run, name="worker", daemon=True),
-            threading.Thread(target=self._shop_door.run, name="shop", daemon=True),
-        ]
+        self._worker_thread = threading.Thread(target=self._worker.run, name="worker", daemon=True)
+        self._shop = _Door(self._make_shop(), "shop", port=0, threads=2)
+        self.shop_url = f"http://127.0.0.1:{self._shop.port}"
 
-    def _bind(self) -> Any:
+    def _bind(self) -> _Door:
         try:
-            return create_server(self._answer, host="127.0.0.1", port=self.world.port, threads=8)
+            return _Door(self._answer, "dashboard", port=self.world.port, threads=8)
         except OSError as problem:
             raise PortTaken(f"Port {self.world.port} is taken; choose another with --port.") from problem
 
@@ -69,13 +87,13 @@ class Demo:
 
     def open_doors(self) -> None:
         """Serve the dashboard and begin to work."""
-        for thread in self._threads:
+        for thread in (self._dashboard.thread, self._worker_thread, self._shop.thread):
             thread.start()
 
     def wait(self) -> None:
         """Until Ctrl-C."""
         try:
-            self._threads[0].join()
+            self._dashboard.thread.join()
         except KeyboardInterrupt:
             return
 
@@ -87,10 +105,8 @@ class Demo:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._worker.stop()
-        for door in (self._door, self._shop_door):
-            door.task_dispatcher.shutdown(timeout=2)
-            door.close()
+        for door in (self._dashboard, self._shop):
+            door.shut()
         self._simulator_server.stop()
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join(timeout=5)
+        if self._worker_thread.is_alive():
+            self._worker_thread.join(timeout=5)
