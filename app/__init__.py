@@ -70,10 +70,9 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 
 def _engine_options(settings: Settings) -> dict[str, Any]:
-    options: dict[str, Any] = {"pool_pre_ping": True}
     if (settings.database_url or "").startswith("postgresql"):
-        options["connect_args"] = {"connect_timeout": 5}  # seconds; a dead host must not hang /health
-    return options
+        return {"connect_args": {"connect_timeout": 5}}  # seconds; a dead host must not hang /health
+    return {}
 
 
 def _add_extensions(app: Flask, settings: Settings) -> None:

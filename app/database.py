@@ -5,10 +5,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from time import monotonic, sleep
 from typing import Any, TypeVar
 from uuid import UUID
 
+import psycopg
 import uuid_utils.compat
 from flask import g, has_request_context
 from flask_babel import gettext as _
@@ -30,10 +32,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, Pool
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -48,6 +50,9 @@ BUSY_MILLISECONDS = 15_000
 BUSY_LOOK_SECONDS = 0.001
 #: Pages that SQLite's log holds before whoever commits next has to copy them; the worker copies them sooner.
 LONGEST_LOG_PAGES = 10_000
+
+#: A connection to PostgreSQL that was used so short a time ago is not asked whether it lives.
+TRUSTED_SECONDS = 1.0
 
 #: What amounts are split by, to be added in two parts.
 _PART = 10**9
@@ -347,10 +352,16 @@ def insert_into(model: Any) -> Any:
 
 
 @event.listens_for(Engine, "connect")
-def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    if not isinstance(connection, sqlite3.Connection):
-        return
-    connection.isolation_level = None  # the "begin" event below decides how transactions start
+def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    """Have the "begin" event below decide how transactions start."""
+    if isinstance(connection, psycopg.Connection):
+        connection.autocommit = True
+    elif isinstance(connection, sqlite3.Connection):
+        connection.isolation_level = None
+        _prepare_sqlite(connection)
+
+
+def _prepare_sqlite(connection: sqlite3.Connection) -> None:
     for pragma in (
         "journal_mode = WAL",
         "synchronous = FULL",  # a webhook answered with 200 must survive loss of power
@@ -370,6 +381,23 @@ def _split_part(text: str | None, separator: str, number: int) -> str | None:
     return parts[number - 1] if number <= len(parts) else ""
 
 
+@event.listens_for(Pool, "checkin")
+def _note_use(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+    entry.info["used_at"] = monotonic()
+
+
+@event.listens_for(Pool, "checkout")
+def _make_sure_it_lives(connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: Any) -> None:
+    """Ask PostgreSQL for a sign of life after a pause: it may have been started anew since."""
+    rested = monotonic() - entry.info.get("used_at", monotonic())
+    if rested < TRUSTED_SECONDS or not isinstance(connection, psycopg.Connection):
+        return
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.Error as problem:
+        raise InvalidatePoolError from problem
+
+
 def act_as(role: str, user_id: UUID | None = None) -> None:
     """Say for whom this request asks the database from here on: PostgreSQL shows each only their rows.
 
@@ -378,13 +406,17 @@ def act_as(role: str, user_id: UUID | None = None) -> None:
     """
     g.asks_as = (role, str(user_id or ""))
     if db.engine.dialect.name == "postgresql" and db.session().in_transaction():
-        db.session.execute(_tell_who_asks, dict(zip(("role", "user_id"), g.asks_as, strict=True)))
+        _tell_who_asks(db.session.connection())
 
 
-_tell_who_asks = select(
+_WHO_ASKS = select(
     func.set_config("app.role", bindparam("role"), True),
     func.set_config("app.user_id", bindparam("user_id"), True),
 )
+
+
+def _tell_who_asks(connection: Connection) -> None:
+    connection.execute(_WHO_ASKS, dict(zip(("role", "user_id"), _who_asks(), strict=True)))
 
 
 def _who_asks() -> tuple[str, str]:
@@ -396,12 +428,33 @@ def _who_asks() -> tuple[str, str]:
 @event.listens_for(Engine, "begin")
 def _begin(connection: Connection) -> None:
     if connection.dialect.name != "sqlite":
-        role, user_id = _who_asks()
-        connection.execute(_tell_who_asks, {"role": role, "user_id": user_id})
+        _begin_on_postgresql(connection)
     elif g and g.get("reads_only"):
         connection.exec_driver_sql("BEGIN")
     else:
         _begin_writing_on_sqlite(connection)
+
+
+def _begin_on_postgresql(connection: Connection) -> None:
+    """Begin and say who asks, in one message: each takes as long as it takes to get there and back."""
+    driver: Any = connection.connection.driver_connection
+    if not driver.autocommit or "isolation_level" in connection.get_execution_options():
+        _tell_who_asks(connection)
+        return
+    try:
+        driver.execute(_begin_as(*_who_asks()), prepare=False)
+    except psycopg.Error as problem:  # nothing but a lost connection keeps a transaction from beginning
+        connection.invalidate(problem)
+        raise OperationalError("BEGIN", None, problem, connection_invalidated=True) from problem
+
+
+@lru_cache(maxsize=1_000)
+def _begin_as(role: str, user_id: str) -> bytes:
+    """Two statements in one text, which takes no parameters."""
+    told = map(psycopg.sql.Literal, ("app.role", role, "app.user_id", user_id))
+    return b"BEGIN; SELECT set_config(%b, %b, true), set_config(%b, %b, true)" % tuple(
+        literal.as_bytes() for literal in told
+    )
 
 
 def _begin_writing_on_sqlite(connection: Connection) -> None:

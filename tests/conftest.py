@@ -87,7 +87,7 @@ class PostgreSQLDatabase:
         self.run_on_server(f'CREATE DATABASE "{self.name}" OWNER {self.name}')
 
     def run_on_server(self, statement: str) -> None:
-        engine = create_engine(self.server_url, isolation_level="AUTOCOMMIT")
+        engine = create_engine(self.server_url).execution_options(isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(text(statement))
         engine.dispose()
@@ -138,7 +138,7 @@ def postgresql_server() -> Iterator[str]:
 
 def be_careless(server_url: str) -> None:
     """Let a server that nobody will miss spare itself what only a loss of power would ask for."""
-    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    engine = create_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")

