@@ -17,6 +17,11 @@ from app import clock
 from app.database import UtcDateTime, begin_writing, insert_into, new_id, reading, utc_now
 from app.extensions import Model, db
 
+#: What is claimed is free again after this, unless its worker lives and renews.
+CLAIM_SECONDS = 12.0
+#: How often a worker renews its claims and its sign of life: well before either runs out.
+BEAT_SECONDS = 4.0
+
 
 class Leased:
     """Mixin: a row that waits until `next_attempt_at`, and is one worker's until `claimed_until`."""
@@ -63,15 +68,13 @@ def is_ending(holder: str) -> bool:
     return holder in _ending
 
 
-def claim(
-    model: Any, *waiting: ColumnElement[bool] | TextClause, holder: str, limit: int, seconds: float
-) -> Sequence[UUID]:
+def claim(model: Any, *waiting: ColumnElement[bool] | TextClause, holder: str, limit: int) -> Sequence[UUID]:
     """Claim up to `limit` rows that wait and are due; answer their ids. Commits."""
     if is_idle(model, *waiting):
         return []
     begin_writing()
     ids = db.session.scalars(due(model, *waiting).limit(limit).with_for_update(skip_locked=True)).all()
-    mark(model, ids, holder=holder, seconds=seconds)
+    mark(model, ids, holder=holder)
     db.session.commit()
     return ids
 
@@ -95,13 +98,13 @@ def due(model: Any, *waiting: ColumnElement[bool] | TextClause) -> Select[UUID]:
     )
 
 
-def mark(model: Any, ids: Collection[UUID], *, holder: str, seconds: float) -> None:
-    """Make rows that the caller has found due, and holds locked, its own for so long."""
+def mark(model: Any, ids: Collection[UUID], *, holder: str) -> None:
+    """Make rows that the caller has found due, and holds locked, its own for `CLAIM_SECONDS`."""
     if ids:
         db.session.execute(
             update(model)
             .where(model.id.in_(ids))
-            .values(claimed_by=holder, claimed_until=clock.now() + timedelta(seconds=seconds))
+            .values(claimed_by=holder, claimed_until=clock.now() + timedelta(seconds=CLAIM_SECONDS))
             .execution_options(synchronize_session=False)
         )
 

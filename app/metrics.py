@@ -30,7 +30,7 @@ from app.refunds.models import Refund, RefundStatus
 from app.web.pagination import capped_count
 from app.webhooks import gaps, health
 from app.webhooks.models import WebhookLog, WebhookStatus
-from app.worker import ALIVE_SECONDS, SIGN_OF_LIFE
+from app.worker.loop import ALIVE_SECONDS, SIGN_OF_LIFE
 
 #: Exact up to here; what is above is as alarming whatever its number.
 CAP = 100_000

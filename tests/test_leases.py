@@ -26,7 +26,7 @@ def make_waiting(count: int = 1, *, due: datetime = NOON) -> None:
 
 def claim(holder: str, *, limit: int = 10, at: datetime = NOON) -> list[UUID]:
     with clock.fixed_at(at):
-        return list(leases.claim(WebhookLog, WAITING, holder=holder, limit=limit, seconds=12))
+        return list(leases.claim(WebhookLog, WAITING, holder=holder, limit=limit))
 
 
 def test_a_row_is_one_worker_s_until_its_lease_ends(app: Flask) -> None:

@@ -17,7 +17,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app import clock, worker
+from app import clock, leases
 from app.database import copy_sqlite_log, renew_sqlite_statistics
 from app.extensions import db
 from app.leases import Lease
@@ -26,7 +26,8 @@ from app.portone.errors import PortOneUncertain
 from app.portone.webhooks import event_from
 from app.webhooks import claiming, inbox, settling
 from app.webhooks.models import WebhookLog
-from app.worker import Duty, Worker
+from app.worker import Worker, duties, loop
+from app.worker.tasks import Duty
 from tests.conftest import ENVIRONMENT, on_one_database
 from tests.webhooks.messages import NOON, FakePortOne, about_payment, payment_document, signed
 from tests.workers import running
@@ -76,9 +77,9 @@ def wait_until(is_so: Callable[[], bool], seconds: float = 15.0) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits that tests can bear."""
-    monkeypatch.setattr(worker, "IDLE_SECONDS", (0.01, 0.02))
-    monkeypatch.setattr(worker, "BEAT_SECONDS", 0.1)
-    monkeypatch.setattr(worker, "TROUBLE_SECONDS", 0.1)
+    monkeypatch.setattr(loop, "IDLE_SECONDS", (0.01, 0.02))
+    monkeypatch.setattr(leases, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(loop, "TROUBLE_SECONDS", 0.1)
     monkeypatch.setattr(settling, "OUTAGE_WAIT_SECONDS", (0.05, 0.1))
 
 
@@ -127,7 +128,7 @@ def test_a_worker_shows_life_and_takes_the_sign_down(app: Flask, portone: FakePo
 def test_a_long_reading_keeps_its_claim(
     app: Flask, portone: FakePortOne, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "CLAIM_SECONDS", 1.0)
+    monkeypatch.setattr(leases, "CLAIM_SECONDS", 1.0)
     portone.knows(payment_document("order-0"))
     answer, let_go = portone.get_payment, threading.Event()
     monkeypatch.setattr(portone, "get_payment", lambda payment_id: let_go.wait(20) and answer(payment_id))
@@ -201,7 +202,7 @@ def test_what_a_killed_worker_held_is_taken_up_within_fifteen_seconds(
     portone.knows(payment_document("order-0"))
     receive()
     moment = clock.now()
-    claiming.claim_batches("killed", seconds=worker.CLAIM_SECONDS)  # and never heard of again
+    claiming.claim_batches("killed")  # and never heard of again
     with clock.fixed_at(moment + timedelta(seconds=5)):
         assert Worker(app).run_once()["webhooks"] == 0
     with clock.fixed_at(moment + timedelta(seconds=15)):
@@ -354,11 +355,11 @@ def test_the_worker_copies_the_log_of_sqlite_so_that_no_web_server_has_to(
 
     with app.app_context(), monkeypatch.context() as flood:
         flood.setattr(claiming, "is_flooded", lambda: True)
-        worker.look_after_sqlite(copy_sqlite_log, "me")
+        duties.look_after_sqlite(copy_sqlite_log, "me")
     assert _rows_without_the_log(tmp_path) == 0
 
     with app.app_context():
-        worker.look_after_sqlite(copy_sqlite_log, "me")
+        duties.look_after_sqlite(copy_sqlite_log, "me")
 
     assert _rows_without_the_log(tmp_path) == 3
 
@@ -368,7 +369,7 @@ def test_the_worker_tells_the_planner_of_sqlite_how_tables_have_grown(app: Flask
         pytest.skip("PostgreSQL analyses its tables by itself")
     receive(3)
     with app.app_context():
-        worker.look_after_sqlite(renew_sqlite_statistics, "me")
+        duties.look_after_sqlite(renew_sqlite_statistics, "me")
     with db.engine.connect() as connection:
         known = connection.exec_driver_sql("SELECT stat FROM sqlite_stat1 WHERE tbl = 'webhook_logs'").all()
     assert all(row.stat.startswith("3 ") for row in known)

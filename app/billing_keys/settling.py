@@ -34,8 +34,6 @@ log = logging.getLogger(__name__)
 
 #: The worker asks as well after this, in case whoever began has died.
 SENDER_SECONDS = 8
-#: A claimed deletion is another worker's again after this.
-CLAIM_SECONDS = 12
 #: The longest wait between two questions.
 UNKNOWN_SECONDS = 10
 #: PortOne remembers idempotency keys for three hours; after this the key itself has to tell.
@@ -57,7 +55,7 @@ class Question:
 
 def claim_waiting_deletions(*, holder: str, limit: int) -> list[UUID]:
     """Claim deletions without an answer that are due to be asked about. Commits."""
-    return list(claim(BillingKeyDeletion, IS_UNDER_WAY, holder=holder, limit=limit, seconds=CLAIM_SECONDS))
+    return list(claim(BillingKeyDeletion, IS_UNDER_WAY, holder=holder, limit=limit))
 
 
 def follow(deletion_id: UUID) -> None:

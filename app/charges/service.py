@@ -36,9 +36,6 @@ from app.leases import claim
 from app.portone.requests import ChargeRequest
 from app.settings.service import value_of
 
-#: A claimed charge is another worker's again after this.
-CLAIM_SECONDS = 12
-
 
 def request_charge(row_id: UUID, wish: Wish, *, by: User, proof: Proof | None = None) -> None:
     """Charge a billing key; the same intent again changes nothing.
@@ -64,7 +61,7 @@ def recheck_charge(charge_id: UUID, *, by: User) -> None:
 
 def claim_waiting_charges(*, holder: str, limit: int) -> list[UUID]:
     """Claim charges without an outcome that are due to be looked at. Commits."""
-    return list(claim(Charge, IS_IN_FLIGHT, holder=holder, limit=limit, seconds=CLAIM_SECONDS))
+    return list(claim(Charge, IS_IN_FLIGHT, holder=holder, limit=limit))
 
 
 def be_alone_with(row_id: UUID) -> BillingKey:

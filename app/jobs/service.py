@@ -26,8 +26,6 @@ from app.portone.meanings import N_
 #: What does a kind of job; it is given the job's id and the holder of its claim.
 Handler = Callable[[UUID, str], None]
 
-#: A claimed job is another worker's again after this, unless its worker lives and renews.
-CLAIM_SECONDS = 12
 #: Waits after an error of our own; then the job has failed.
 TRY_WAITS_SECONDS = (5, 30, 120, 300)
 
@@ -90,7 +88,7 @@ def stop(job_id: UUID, *, by: Actor) -> None:
 
 def claim_waiting(*, holder: str, limit: int) -> list[UUID]:
     """Claim jobs that wait, or whose worker died. Commits."""
-    return list(leases.claim(Job, IS_OPEN, holder=holder, limit=limit, seconds=CLAIM_SECONDS))
+    return list(leases.claim(Job, IS_OPEN, holder=holder, limit=limit))
 
 
 def run(job_id: UUID, holder: str) -> None:

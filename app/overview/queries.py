@@ -41,7 +41,7 @@ from app.schedules.missing import missing_keys
 from app.schedules.models import ChargePlan, PaymentSchedule, ScheduleStatus
 from app.webhooks.gaps import is_missing
 from app.webhooks.models import WebhookGap, WebhookLog, WebhookStatus
-from app.worker import ALIVE_SECONDS, SIGN_OF_LIFE
+from app.worker.loop import ALIVE_SECONDS, SIGN_OF_LIFE
 
 #: Sent or processed within seconds, as long as a worker lives and PortOne answers.
 OVERDUE = timedelta(minutes=1)

@@ -34,8 +34,6 @@ log = logging.getLogger(__name__)
 
 #: The worker asks as well after this, in case whoever began has died.
 SENDER_SECONDS = 8
-#: A claimed closure is another worker's again after this.
-CLAIM_SECONDS = 12
 #: The longest wait between two questions.
 UNKNOWN_SECONDS = 10
 #: PortOne remembers idempotency keys for three hours; after this the payment itself has to tell.
@@ -79,7 +77,7 @@ def refuse_if_not_waiting(payment: Payment) -> None:
 
 def claim_waiting_closures(*, holder: str, limit: int) -> list[UUID]:
     """Claim closures without an answer that are due to be asked about. Commits."""
-    return list(claim(AccountClosure, IS_BEING_CLOSED, holder=holder, limit=limit, seconds=CLAIM_SECONDS))
+    return list(claim(AccountClosure, IS_BEING_CLOSED, holder=holder, limit=limit))
 
 
 def follow(closure_id: UUID) -> None:

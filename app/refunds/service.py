@@ -49,9 +49,6 @@ from app.refunds.settling import SENDER_SECONDS, Dispatch
 from app.settings.service import value_of
 from app.web.filters import money
 
-#: A claimed refund is another worker's again after this.
-CLAIM_SECONDS = 12
-
 
 class RefundRefused(DomainError):
     """The refund cannot be made, and PortOne was not asked."""
@@ -130,7 +127,7 @@ def recheck_refund(refund_id: UUID, *, by: User) -> None:
 
 def claim_waiting_refunds(*, holder: str, limit: int) -> list[UUID]:
     """Claim refunds without a final outcome that are due to be looked at. Commits."""
-    return list(claim(Refund, IS_IN_FLIGHT, holder=holder, limit=limit, seconds=CLAIM_SECONDS))
+    return list(claim(Refund, IS_IN_FLIGHT, holder=holder, limit=limit))
 
 
 def settle_requested_refunds_of(payment_row_id: UUID) -> None:

@@ -30,7 +30,7 @@ from app.schedules.models import (
 )
 from app.schedules.periods import at_minute
 from app.schedules.queries import count_charges, find_open_of, list_tries
-from app.schedules.service import CLAIM_SECONDS, Wish, facts_of, new_row, wish_to_revoke
+from app.schedules.service import Wish, facts_of, new_row, wish_to_revoke
 from app.schedules.settling import Dispatch
 from app.settings.service import value_of
 
@@ -53,7 +53,7 @@ def advance(plan_id: UUID) -> None:
 
 def claim_due(*, holder: str, limit: int) -> list[UUID]:
     """Claim plans that are due to be looked at. Commits."""
-    return list(claim(ChargePlan, IS_ACTIVE, holder=holder, limit=limit, seconds=CLAIM_SECONDS))
+    return list(claim(ChargePlan, IS_ACTIVE, holder=holder, limit=limit))
 
 
 def stop_plans_of_lost_keys() -> int:

@@ -33,8 +33,6 @@ from app.schedules import (
 from app.schedules.models import IS_OPEN, UNANSWERED, PaymentSchedule, ScheduleStatus
 from app.schedules.queries import find_schedule, get_schedule, lock_schedule
 
-#: A claimed schedule is another worker's again after this.
-CLAIM_SECONDS = 12
 #: A charge lies at least so far ahead, so that PortOne has it before its time has come.
 LEAD = timedelta(minutes=5)
 
@@ -221,4 +219,4 @@ def recheck_schedule(row_id: UUID, *, by: User) -> None:
 
 def claim_waiting(*, holder: str, limit: int) -> list[UUID]:
     """Claim open schedules that are due to be looked at. Commits."""
-    return list(claim(PaymentSchedule, IS_OPEN, holder=holder, limit=limit, seconds=CLAIM_SECONDS))
+    return list(claim(PaymentSchedule, IS_OPEN, holder=holder, limit=limit))

@@ -38,7 +38,7 @@ class Batch:
     log_ids: tuple[UUID, ...]
 
 
-def claim_batches(holder: str, *, seconds: float, limit: int = CLAIM_SIZE) -> list[Batch]:
+def claim_batches(holder: str, *, limit: int = CLAIM_SIZE) -> list[Batch]:
     """Claim waiting messages for so long, the longest due first, and put those about one subject together.
 
     While a worker holds a message, no other is claimed that is about the same subject: what comes meanwhile
@@ -47,7 +47,7 @@ def claim_batches(holder: str, *, seconds: float, limit: int = CLAIM_SIZE) -> li
     """
     if leases.is_idle(WebhookLog, IS_WAITING) or is_flooded():
         return []
-    ids = _claim(holder, seconds=seconds, limit=limit)
+    ids = _claim(holder, limit=limit)
     by_subject: dict[Subject, list[UUID]] = {}
     skipped: list[Attempt] = []
     for log in held_by(holder, ids):
@@ -80,7 +80,7 @@ def is_flooded() -> bool:
     return due_since is not None and due_since > moment - FLOOD_WAIT
 
 
-def _claim(holder: str, *, seconds: float, limit: int) -> Sequence[UUID]:
+def _claim(holder: str, *, limit: int) -> Sequence[UUID]:
     """Claim messages whose subjects nobody works on, and with each what else is due about its subject.
 
     Workers do this one after the other: two at once would not see what the other is about to claim.
@@ -90,7 +90,7 @@ def _claim(holder: str, *, seconds: float, limit: int) -> Sequence[UUID]:
     ids = set(db.session.scalars(free.limit(limit).with_for_update(skip_locked=True)))
     if ids:
         ids |= set(db.session.scalars(_fellows(ids).limit(FELLOWS).with_for_update(skip_locked=True)))
-    leases.mark(WebhookLog, ids, holder=holder, seconds=seconds)
+    leases.mark(WebhookLog, ids, holder=holder)
     return list(ids)
 
 

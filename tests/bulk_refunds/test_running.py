@@ -155,7 +155,7 @@ def test_a_row_whose_worker_died_after_asking_is_not_asked_for_again(batch_of, s
             work("dies")
     db.session.rollback()
     assert rows_of(batch_id)[0].status == RowStatus.WAITING
-    with later(jobs.CLAIM_SECONDS + 1):
+    with later(leases.CLAIM_SECONDS + 1):
         work("second")
     assert [row.refund.status for row in rows_of(batch_id)] == [RefundStatus.SUCCEEDED] * 2
     assert len(simulator.calls("cancel")) == 2

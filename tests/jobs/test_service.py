@@ -82,7 +82,7 @@ def test_a_job_whose_worker_died_is_taken_up_when_the_claim_runs_out(counting):
     job = start()
     assert jobs.claim_waiting(holder="dead", limit=1) == [job.id]
     assert jobs.claim_waiting(holder=HOLDER, limit=1) == []
-    with clock.fixed_at(clock.now() + timedelta(seconds=jobs.CLAIM_SECONDS + 1)):
+    with clock.fixed_at(clock.now() + timedelta(seconds=leases.CLAIM_SECONDS + 1)):
         assert work(job).status == JobStatus.DONE
 
 

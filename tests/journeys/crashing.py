@@ -13,7 +13,7 @@ from typing import Any
 
 import waitress
 
-from app import create_app
+from app import create_app, leases
 from app.charges import outcomes as charge_outcomes
 from app.charges import service as charges
 from app.charges import settling as charge_settling
@@ -102,8 +102,10 @@ class Doom:
 def main(who: str, step: str, port: str = "0") -> None:
     """Serve, or work, until the step is reached."""
     if "CRASHING_SECONDS" in os.environ:  # a plain test run has no time for a dead one's claims to run out
+        leases.CLAIM_SECONDS = float(os.environ["CRASHING_SECONDS"])
+        leases.BEAT_SECONDS = leases.CLAIM_SECONDS / 3
         for service in (refunds, charges):
-            service.SENDER_SECONDS = service.CLAIM_SECONDS = float(os.environ["CRASHING_SECONDS"])
+            service.SENDER_SECONDS = leases.CLAIM_SECONDS
     if step in STEPS:
         Doom(STEPS[step])
     app = create_app()

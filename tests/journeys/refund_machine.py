@@ -37,7 +37,8 @@ from app.refunds.service import Wish, recheck_refund, request_refund
 from app.settings import service as settings
 from app.simulator.cancel_request import CancelRequest
 from app.simulator.problems import Problem
-from app.worker import DUTIES, Worker
+from app.worker import Worker
+from app.worker.duties import DUTIES
 from tests.conftest import Browser
 from tests.factories import make_wish
 

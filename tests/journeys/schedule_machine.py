@@ -39,7 +39,8 @@ from app.schedules.plans import (
 )
 from app.schedules.service import Wish, recheck_schedule, request_schedule, revoke_schedules
 from app.simulator.problems import Problem
-from app.worker import DUTIES, Worker
+from app.worker import Worker
+from app.worker.duties import DUTIES
 from tests.journeys import refund_machine
 from tests.journeys.refund_machine import IMPATIENT, PATIENT
 

@@ -19,7 +19,10 @@ from app.schedules.models import ChargePlan, PaymentSchedule
 from app.schedules.periods import Cadence
 from app.schedules.plans import PlanWish, create_plan
 from app.schedules.service import Wish, request_schedule
-from app.worker import INBOXES, Duty, Worker, stop_plans_of_lost_keys
+from app.worker import Worker
+from app.worker.duties import stop_plans_of_lost_keys
+from app.worker.inboxes import INBOXES
+from app.worker.tasks import Duty
 
 #: Ten in the morning in Seoul.
 START = datetime(2026, 12, 10, 1, 0, tzinfo=UTC)

@@ -54,7 +54,7 @@ def work(app: Flask) -> Callable[..., int]:
     """Claim what is due and process it, as one worker does."""
 
     def process(holder: str = "worker-a") -> int:
-        batches = claiming.claim_batches(holder, seconds=12)
+        batches = claiming.claim_batches(holder)
         return sum(service.process(batch, holder) for batch in batches)
 
     return process

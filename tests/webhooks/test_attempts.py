@@ -42,7 +42,7 @@ def test_an_attempt_tells_when_it_began_and_ended(
     portone.knows(payment_document())
     log = receive(about_payment())
     processor = service.Processor("worker-a")
-    (batch,) = claiming.claim_batches("worker-a", seconds=12)
+    (batch,) = claiming.claim_batches("worker-a")
     reading = service._read(batch, "worker-a")
     assert reading
     with clock.fixed_at(NOON + timedelta(seconds=3)):

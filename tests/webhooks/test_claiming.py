@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("noon")
 
 
 def claim(holder: str, *, limit: int = 64) -> list[Batch]:
-    return claiming.claim_batches(holder, seconds=12, limit=limit)
+    return claiming.claim_batches(holder, limit=limit)
 
 
 def status() -> str | None:

@@ -230,7 +230,7 @@ def test_whatever_is_signed_is_stored_and_processed_without_an_error(
 ) -> None:
     body = json.dumps({"type": event, "timestamp": about, "data": about}).encode()
     assert client.post("/webhooks/portone", **signed(body)).status_code == 200
-    claiming.claim_batches("worker-a", seconds=12)
+    claiming.claim_batches("worker-a")
 
 
 def test_a_webhook_is_known_by_the_signature_vectors(app: Flask, client: Any) -> None:

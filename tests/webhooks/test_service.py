@@ -210,9 +210,9 @@ def test_an_expired_secret_uses_up_no_try(portone: FakePortOne, receive: Receive
 def test_what_another_worker_has_taken_up_is_left_to_it(portone: FakePortOne, receive: Receive) -> None:
     portone.knows(payment_document())
     log = receive(about_payment())
-    (slow,) = claiming.claim_batches("slow", seconds=12)
+    (slow,) = claiming.claim_batches("slow")
     with clock.fixed_at(NOON + timedelta(seconds=13)):
-        (quick,) = claiming.claim_batches("quick", seconds=12)
+        (quick,) = claiming.claim_batches("quick")
         assert service.process(slow, "slow") == 0
         assert (log.status, log.claimed_by) == ("received", "quick")
         assert service.process(quick, "quick") == 1
@@ -304,7 +304,7 @@ def _process_side_by_side(portone: FakePortOne, receive: Receive, *payment_ids: 
     for payment_id in payment_ids:
         portone.knows(payment_document(payment_id))
         receive(about_payment(payment_id), f"webhook-{payment_id}")
-    first, *others = claiming.claim_batches("worker-a", seconds=12)
+    first, *others = claiming.claim_batches("worker-a")
     processor = service.Processor("worker-a")
     with processor._turn:  # somebody is writing, and so the others read on
         assert [processor.process(batch) for batch in others] == [0] * len(others)
