@@ -18,8 +18,9 @@ from app.accounts.models import User
 from app.audit.models import AuditEntry
 from app.audit.service import verify_chain
 from app.backups.service import MADE as BACKUP_MADE
+from app.columns import sealed_columns
 from app.config import LOOPBACK, Settings
-from app.database import sealed_columns, words_of_trouble
+from app.database import words_of_trouble
 from app.encryption import InvalidToken, vault
 from app.extensions import db, migrate, portone
 from app.overview import queries as overview

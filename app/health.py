@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
 from app.access.guards import public
-from app.database import SYSTEM, act_as
+from app.connections import SYSTEM, act_as
 from app.extensions import db
 from app.overview import queries
 from app.webhooks.health import count_backlog

@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, Integer, Select, String, TextClause, or_, 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock
-from app.database import UtcDateTime, begin_writing, insert_into, new_id, reading, utc_now
+from app.columns import UtcDateTime, new_id, utc_now
+from app.database import begin_writing, insert_into, reading
 from app.extensions import Model, db
 
 #: What is claimed is free again after this, unless its worker lives and renews.

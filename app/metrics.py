@@ -21,7 +21,7 @@ from app.access.guards import public
 from app.alerts.queries import lasting_alerts
 from app.charges.models import IN_FLIGHT, IS_IN_FLIGHT, Charge
 from app.config import LOOPBACK, Settings
-from app.database import SYSTEM, act_as
+from app.connections import SYSTEM, act_as
 from app.extensions import db
 from app.jobs.models import Job
 from app.leases import Lease

@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import Table, select, update
 
-from app.database import begin_writing, sealed_columns
+from app.columns import sealed_columns
+from app.database import begin_writing
 from app.encryption import InvalidToken, vault
 from app.extensions import db
 from app.settings.catalogue import CATALOGUE, Kind

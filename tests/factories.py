@@ -8,7 +8,7 @@ from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import get_billing_key
 from app.billing_keys.service import sync_billing_key
 from app.charges.checks import Wish as ChargeWish
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.payments.models import Payment
 from app.payments.queries import get_payment

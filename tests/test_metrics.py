@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app import clock, create_app, leases
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.payments.models import Payment
 from app.refunds.models import Refund

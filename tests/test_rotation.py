@@ -9,7 +9,7 @@ from sqlalchemy import Text, select
 
 from app.billing_keys.models import BillingKey
 from app.billing_keys.service import sync_billing_keys
-from app.database import sealed_columns
+from app.columns import sealed_columns
 from app.encryption import InvalidToken, Vault, vault
 from app.extensions import db
 from app.payments.models import Payment

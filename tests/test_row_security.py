@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 from app.accounts.models import User
 from app.billing_keys.models import BillingKey
 from app.charges.models import Charge
-from app.database import act_as
+from app.connections import act_as
 from app.extensions import db
 from app.payments.models import Payment
 from app.refunds.service import request_refund

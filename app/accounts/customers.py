@@ -7,7 +7,8 @@ from sqlalchemy import select
 
 from app.access.permissions import Role
 from app.accounts.models import User
-from app.database import insert_into, new_id
+from app.columns import new_id
+from app.database import insert_into
 from app.extensions import db
 
 #: The longest customer id a user can have; a longer one cannot be cut, or two customers became one.

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
 from app.access.permissions import Role
-from app.database import Document, Id, Identified, Sealed, Timestamped, UtcDateTime, utc_now
+from app.columns import Document, Id, Identified, Sealed, Timestamped, UtcDateTime, utc_now
 from app.extensions import Model
 
 

@@ -22,7 +22,8 @@ from app.accounts.models import Invitation, SignIn, User
 from app.accounts.passwords import hash_password, refuse_unfit_password
 from app.accounts.service import MAX_EMAIL, normal_email
 from app.audit import service as audit
-from app.database import lock, lock_name, new_id
+from app.columns import new_id
+from app.database import lock, lock_name
 from app.errors import DomainError, NotFound
 from app.extensions import db
 

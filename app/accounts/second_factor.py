@@ -16,7 +16,8 @@ from app import clock
 from app.accounts.models import RecoveryCode, User
 from app.audit import service as audit
 from app.audit.service import Actor
-from app.database import lock, new_id
+from app.columns import new_id
+from app.database import lock
 from app.encryption import vault
 from app.errors import DomainError
 from app.extensions import db

@@ -33,7 +33,9 @@ from app.accounts.passwords import (
 )
 from app.accounts.second_factor import take_code
 from app.audit import service as audit
-from app.database import act_as, begin_writing, lock, new_id
+from app.columns import new_id
+from app.connections import act_as
+from app.database import begin_writing, lock
 from app.errors import DomainError, NotFound
 from app.extensions import db
 from app.settings.service import value_of

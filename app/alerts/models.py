@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database import Identified, UtcDateTime
+from app.columns import Identified, UtcDateTime
 from app.extensions import Model
 
 

@@ -11,7 +11,7 @@ from app.api.checkout import sync
 from app.api.problems import Problem
 from app.api.tokens import Caller
 from app.approvals.service import ApprovalRefused
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.payments.models import Payment
 from app.payments.queries import find_payment

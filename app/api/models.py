@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts.models import User
-from app.database import Document, Id, Identified, Timestamped, UtcDateTime
+from app.columns import Document, Id, Identified, Timestamped, UtcDateTime
 from app.extensions import Model
 
 

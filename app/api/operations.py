@@ -16,7 +16,7 @@ from app.api import problems
 from app.api.models import Scope
 from app.api.problems import Kind, Problem
 from app.api.tokens import Caller, count_request, find_caller
-from app.database import SYSTEM, act_as
+from app.connections import SYSTEM, act_as
 from app.extensions import csrf, db
 
 #: More than any amount has; a number like 1e999999 is not written out.

@@ -19,8 +19,9 @@ from app.accounts.models import User
 from app.api.models import ApiMinute, ApiToken, Scope
 from app.api.problems import TOO_MANY_REQUESTS, Problem
 from app.audit import service as audit
+from app.columns import new_id
 from app.config import Settings
-from app.database import begin_writing, insert_into, lock, new_id
+from app.database import begin_writing, insert_into, lock
 from app.errors import NotFound
 from app.extensions import db
 from app.settings import service as settings

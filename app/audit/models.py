@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database import Document, Id, Identified, UtcDateTime
+from app.columns import Document, Id, Identified, UtcDateTime
 from app.extensions import Model
 
 

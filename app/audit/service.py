@@ -15,7 +15,7 @@ from sqlalchemy import RowMapping, func, select
 
 from app import clock
 from app.audit.models import AuditEntry
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 
 #: What the first entry names as the hash before it.

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import URL, text
 
 from app.backups.problems import BackupProblem
-from app.database import SYSTEM
+from app.connections import SYSTEM
 from app.extensions import db
 
 SUFFIX = ".dump"

@@ -14,7 +14,7 @@ from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import BillingKeyFilters
 from app.billing_keys.service import mask_keys
 from app.billing_keys.stopping import StoppingSchedule, ids_of
-from app.database import new_id
+from app.columns import new_id
 from app.payments.forms import CodesField, pg_choices
 from app.web.forms import DayField, Form, PeriodForm, Required
 from app.web.labels import choices_of, label_of

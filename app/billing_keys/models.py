@@ -23,7 +23,7 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts.models import User
-from app.database import Document, Id, Identified, Sealed, Timestamped, UtcDateTime
+from app.columns import Document, Id, Identified, Sealed, Timestamped, UtcDateTime
 from app.extensions import Model
 from app.leases import Leased
 

@@ -19,7 +19,8 @@ from app.audit import service as audit
 from app.billing_keys.erasing import without_erased_person
 from app.billing_keys.models import DELETED, BillingKey
 from app.billing_keys.sealing import open_key
-from app.database import begin_writing, insert_into, lock, new_id
+from app.columns import new_id
+from app.database import begin_writing, insert_into, lock
 from app.encryption import masked, vault
 from app.extensions import db, portone
 from app.payments.models import Payment

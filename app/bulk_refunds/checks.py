@@ -19,7 +19,7 @@ from app.bulk_refunds.cells import Cell
 from app.bulk_refunds.models import Level, RefundBatch, RefundBatchRow
 from app.bulk_refunds.other_rows import Spoken, rows_elsewhere, spoken_for
 from app.bulk_refunds.parsing import COLUMNS
-from app.database import new_id
+from app.columns import new_id
 from app.encryption import vault
 from app.extensions import db
 from app.payments.models import Payment

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
 from app.accounts.models import User
-from app.database import Document, Id, Identified, Sealed, Timestamped, UtcDateTime, new_id
+from app.columns import Document, Id, Identified, Sealed, Timestamped, UtcDateTime, new_id
 from app.extensions import Model
 from app.payments.models import Payment
 from app.refunds.models import Refund

@@ -16,7 +16,8 @@ from app.bulk_refunds.checks import Checker
 from app.bulk_refunds.kinds import CHECK, url_of
 from app.bulk_refunds.models import BatchStatus, RefundBatch, RefundBatchRow
 from app.bulk_refunds.parsing import Table, TypedRow, read_table
-from app.database import begin_writing, lock, new_id
+from app.columns import new_id
+from app.database import begin_writing, lock
 from app.encryption import vault
 from app.extensions import db
 from app.jobs import service as jobs

@@ -13,7 +13,7 @@ from wtforms.validators import Length, ValidationError
 from app.billing_keys.models import BillingKey
 from app.charges.checks import Wish
 from app.charges.models import payment_id_of
-from app.database import new_id
+from app.columns import new_id
 from app.web.filters import money
 from app.web.forms import AmountField, Form, Required, composed
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts.models import User
 from app.billing_keys.models import BillingKey
-from app.database import Id, Identified, Sealed, Timestamped, UtcDateTime
+from app.columns import Id, Identified, Sealed, Timestamped, UtcDateTime
 from app.extensions import Model
 from app.leases import Leased
 from app.payments.models import Payment

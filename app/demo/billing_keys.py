@@ -9,7 +9,7 @@ from app.accounts.models import User
 from app.billing_keys import deleting, switching
 from app.billing_keys.models import BillingKey
 from app.billing_keys.stopping import ids_of
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 
 #: So many customers have a default.

@@ -16,7 +16,7 @@ from app.charges.checks import Wish
 from app.charges.models import Charge, ChargeStatus
 from app.charges.outcomes import key_in
 from app.charges.service import new_charge, request_charge
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.settings.service import value_of
 from app.simulator import Simulator

@@ -7,7 +7,7 @@ from sqlalchemy import delete, select, update
 
 from app import clock
 from app.accounts.models import User
-from app.database import new_id
+from app.columns import new_id
 from app.drift import pg_refunds, service
 from app.drift.models import Drift
 from app.drift.walking import compare_again

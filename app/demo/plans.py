@@ -9,7 +9,7 @@ from app.audit import service as audit
 from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import find_billing_key
 from app.billing_keys.service import sync_billing_key
-from app.database import new_id
+from app.columns import new_id
 from app.encryption import vault
 from app.extensions import db
 from app.payments.snapshots import store_snapshot

@@ -20,7 +20,7 @@ from app.accounts import service as accounts
 from app.accounts.models import User
 from app.audit import service as audit
 from app.billing_keys.service import sync_billing_keys
-from app.database import new_id
+from app.columns import new_id
 from app.demo.billing_keys import keep_keys
 from app.demo.bulk import tell_bulk_refunds
 from app.demo.charging import tell_charges

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 
 from app import clock
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.portone.meanings import meaning_of
 from app.webhooks import gaps, inbox

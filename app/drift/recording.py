@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import exists, func, insert, select, update
 
 from app import clock
-from app.database import insert_into, new_id
+from app.columns import new_id
+from app.database import insert_into
 from app.drift.differences import Difference, healed_by, left_to_judge
 from app.drift.lateness import Patience
 from app.drift.models import OPEN_ROWS, SEEN_AGAIN, Drift, DriftKind, PgRefund

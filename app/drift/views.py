@@ -10,7 +10,7 @@ from flask_login import current_user
 
 from app.access.guards import require
 from app.access.permissions import Permission
-from app.database import new_id
+from app.columns import new_id
 from app.drift import exporting, pg_refunds, queries, service
 from app.drift.forms import DriftFilterForm, NoteForm, PgRefundForm, ResolveForm
 from app.drift.models import Drift, DriftKind, PgRefund

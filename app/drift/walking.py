@@ -13,7 +13,8 @@ from uuid import UUID
 from sqlalchemy import and_, delete, literal, select, tuple_
 
 from app import clock
-from app.database import insert_into, new_id
+from app.columns import new_id
+from app.database import insert_into
 from app.drift.lateness import Patience
 from app.drift.models import Drift, DriftRun
 from app.drift.recording import judge

@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts.models import User
-from app.database import Document, Id, Identified, UtcDateTime
+from app.columns import Document, Id, Identified, UtcDateTime
 from app.extensions import Model
 
 

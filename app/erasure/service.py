@@ -13,7 +13,8 @@ from app.billing_keys.erasing import erase_person
 from app.billing_keys.models import BillingKey
 from app.bulk_refunds import forgetting
 from app.charges import erasing as charges
-from app.database import begin_writing, lock, new_id
+from app.columns import new_id
+from app.database import begin_writing, lock
 from app.erasure.models import Erasure
 from app.erasure.scope import Scope, scope_of_billing_key, scope_of_payment
 from app.errors import DomainError

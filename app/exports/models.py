@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
 from app.accounts.models import User
-from app.database import Document, Id, Identified, Timestamped, UtcDateTime
+from app.columns import Document, Id, Identified, Timestamped, UtcDateTime
 from app.extensions import Model
 from app.jobs.models import Job
 

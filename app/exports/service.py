@@ -10,7 +10,8 @@ from sqlalchemy import delete, exists, or_, select, update
 from app import clock
 from app.accounts.models import User
 from app.audit import service as audit
-from app.database import begin_writing, lock, new_id, reading
+from app.columns import new_id
+from app.database import begin_writing, lock, reading
 from app.errors import DomainError
 from app.exports.building import KIND
 from app.exports.models import Export, ExportChunk, Format

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, T
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts.models import User
-from app.database import Document, Id, Identified, Timestamped, UtcDateTime
+from app.columns import Document, Id, Identified, Timestamped, UtcDateTime
 from app.extensions import Model
 from app.leases import Leased
 

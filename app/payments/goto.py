@@ -28,7 +28,8 @@ from sqlalchemy import (
 
 from app.access.guards import can
 from app.access.permissions import Permission
-from app.database import Id, no_longer_than
+from app.columns import Id
+from app.database import no_longer_than
 from app.extensions import db
 from app.payments.models import Cancellation, Payment, PaymentSearch
 from app.payments.text_query import TextQuery, as_number

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts.models import User
-from app.database import Document, Id, Identified, Timestamped, Tokens, UtcDateTime, utc_now
+from app.columns import Document, Id, Identified, Timestamped, Tokens, UtcDateTime, utc_now
 from app.extensions import Model
 
 

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from app import clock
 from app.accounts.models import User
 from app.audit import service as audit
-from app.database import begin_writing, insert_into, lock, new_id
+from app.columns import new_id
+from app.database import begin_writing, insert_into, lock
 from app.extensions import db, portone
 from app.payments.models import Note, Payment, SyncRun
 from app.payments.queries import get_payment

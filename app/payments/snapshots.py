@@ -10,7 +10,8 @@ from sqlalchemy import String, select
 
 from app.accounts.customers import know_customers
 from app.audit import service as audit
-from app.database import begin_writing, insert_into, new_id
+from app.columns import new_id
+from app.database import begin_writing, insert_into
 from app.encryption import masked, vault
 from app.extensions import db
 from app.payments import search

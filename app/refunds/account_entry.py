@@ -8,7 +8,7 @@ from flask_login import current_user
 
 from app.access.guards import public, require
 from app.access.permissions import Permission
-from app.database import SYSTEM, act_as
+from app.connections import SYSTEM, act_as
 from app.errors import DomainError
 from app.extensions import db
 from app.payments.actions import action

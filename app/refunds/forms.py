@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length, Optional, ValidationError
 
-from app.database import new_id
+from app.columns import new_id
 from app.payments.models import Payment
 from app.refunds import balance, queries, rules
 from app.refunds.account_form import AccountChoiceForm

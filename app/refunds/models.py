@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, 
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts.models import User
-from app.database import Id, Identified, Sealed, Timestamped, UtcDateTime
+from app.columns import Id, Identified, Sealed, Timestamped, UtcDateTime
 from app.extensions import Model
 from app.leases import Leased
 from app.payments.models import Payment

@@ -20,7 +20,7 @@ from app.approvals.service import (
     refuse_above_daily_limit,
     refuse_above_limit,
 )
-from app.database import new_id
+from app.columns import new_id
 from app.errors import DomainError
 from app.payments.actions import action
 from app.payments.models import Payment

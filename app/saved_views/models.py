@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts.models import User
-from app.database import Document, Id, Identified, Timestamped
+from app.columns import Document, Id, Identified, Timestamped
 from app.extensions import Model
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, String, bindparam, case, or_, select
 from sqlalchemy.orm import joinedload
 
 from app.accounts.models import User
-from app.database import Id
+from app.columns import Id
 from app.errors import NotFound
 from app.extensions import db
 from app.saved_views.models import DefaultView, ListColumns, SavedView

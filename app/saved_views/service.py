@@ -9,7 +9,8 @@ from sqlalchemy import delete, func, select
 
 from app.accounts.models import User
 from app.audit import service as audit
-from app.database import insert_into, lock, lock_name, new_id
+from app.columns import new_id
+from app.database import insert_into, lock, lock_name
 from app.errors import DomainError
 from app.extensions import db
 from app.saved_views.models import DefaultView, ListColumns, SavedView

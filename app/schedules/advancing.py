@@ -14,7 +14,8 @@ from app import clock
 from app.audit import service as audit
 from app.audit.service import Actor
 from app.billing_keys.models import DELETED, BillingKey
-from app.database import lock, new_id, reading
+from app.columns import new_id
+from app.database import lock, reading
 from app.extensions import db
 from app.leases import claim
 from app.portone.meanings import N_

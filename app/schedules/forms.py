@@ -11,7 +11,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length, ValidationError
 
 from app import clock
-from app.database import new_id
+from app.columns import new_id
 from app.payments.goto import as_uuid
 from app.schedules.periods import at_minute
 from app.schedules.service import LEAD, Wish

@@ -17,7 +17,8 @@ from app.audit import service as audit
 from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import find_billing_key
 from app.billing_keys.service import sync_billing_key, without_key
-from app.database import begin_writing, insert_into, new_id
+from app.columns import new_id
+from app.database import begin_writing, insert_into
 from app.extensions import db, portone
 from app.portone.errors import PortOneError, PortOneRefused
 from app.portone.payloads import ScheduleInfo

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts.models import User
 from app.billing_keys.models import BillingKey
-from app.database import Document, Id, Identified, Timestamped, UtcDateTime
+from app.columns import Document, Id, Identified, Timestamped, UtcDateTime
 from app.extensions import Model
 from app.leases import Leased
 from app.schedules.periods import Cadence, Rhythm

@@ -10,7 +10,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length, ValidationError
 
 from app import clock
-from app.database import new_id
+from app.columns import new_id
 from app.schedules.forms import ChargeTermsForm, ReasonForm
 from app.schedules.models import ChargePlan
 from app.schedules.periods import Cadence

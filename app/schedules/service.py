@@ -22,7 +22,8 @@ from app.audit import service as audit
 from app.audit.service import Actor
 from app.billing_keys.models import BillingKey
 from app.billing_keys.tally import most_beside
-from app.database import lock, new_id
+from app.columns import new_id
+from app.database import lock
 from app.errors import DomainError
 from app.extensions import db
 from app.leases import claim

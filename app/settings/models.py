@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database import Document, Id, Timestamped
+from app.columns import Document, Id, Timestamped
 from app.extensions import Model
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, delete, insert, select, update
 
 from app import clock
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.webhooks.models import AttemptOutcome, WebhookAttempt, WebhookLog
 

@@ -23,7 +23,8 @@ from app import clock
 from app.access.permissions import Permission
 from app.audit import service as audit
 from app.audit.service import Actor
-from app.database import Id, lock_name
+from app.columns import Id
+from app.database import lock_name
 from app.errors import DomainError
 from app.extensions import db
 from app.jobs import kinds

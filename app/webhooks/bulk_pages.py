@@ -12,7 +12,7 @@ from app import clock
 from app.access.guards import require
 from app.access.permissions import Permission
 from app.billing_keys.service import looks_like_billing_key
-from app.database import new_id
+from app.columns import new_id
 from app.errors import DomainError
 from app.jobs.kinds import may_manage
 from app.jobs.service import get_job

@@ -6,7 +6,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.access.guards import public
 from app.config import Settings
-from app.database import SYSTEM, act_as
+from app.connections import SYSTEM, act_as
 from app.extensions import csrf
 from app.portone.webhooks import InvalidWebhook, verify
 from app.webhooks import inbox

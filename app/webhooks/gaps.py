@@ -17,8 +17,9 @@ from sqlalchemy.orm import joinedload
 from app import clock
 from app.access.permissions import Role
 from app.accounts.models import User
+from app.columns import new_id
 from app.config import Settings
-from app.database import insert_into, new_id
+from app.database import insert_into
 from app.extensions import db
 from app.payments.models import Payment
 from app.payments.queries import snapshot_of

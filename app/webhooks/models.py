@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.database import Document, Id, Identified, Sealed, Timestamped, UtcDateTime
+from app.columns import Document, Id, Identified, Sealed, Timestamped, UtcDateTime
 from app.extensions import Model
 from app.leases import Leased
 from app.payments.models import Payment

@@ -17,7 +17,8 @@ from sqlalchemy.exc import NoResultFound
 from app import clock
 from app.audit import service as audit
 from app.audit.service import Actor
-from app.database import lock, new_id
+from app.columns import new_id
+from app.database import lock
 from app.errors import DomainError, NotFound
 from app.extensions import db
 from app.portone.errors import PortOneRefused, PortOneUncertain

@@ -7,7 +7,7 @@ import pytest
 
 from app.accounts.models import User
 from app.accounts.people import list_admins
-from app.database import act_as
+from app.connections import act_as
 from app.extensions import db
 from app.payments.service import sync_payment
 from app.portone.client import PortOneClient

@@ -14,7 +14,7 @@ from app import clock
 from app.audit import queries, service
 from app.audit.models import AuditEntry
 from app.audit.service import Anchor, Broken, Fault
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 
 pytestmark = pytest.mark.usefixtures("app")

@@ -11,7 +11,7 @@ import uuid
 from flask import Flask, request
 from sqlalchemy import JSON, Column, MetaData, Table, Text, create_engine, insert
 
-import app.database  # its listeners set SQLite up as they do for Portico
+import app.connections  # its listeners set SQLite up as they do for Portico
 from app.portone.webhooks import verify
 from tests.conftest import WEBHOOK_SECRET
 

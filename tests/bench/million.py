@@ -25,8 +25,8 @@ from sqlalchemy import text
 from app import create_app
 from app.accounts.models import User
 from app.accounts.passwords import hash_password
+from app.columns import UtcDateTime
 from app.config import Settings
-from app.database import UtcDateTime
 from app.extensions import db
 from app.payments.search import as_lines, time_tokens, tokens_of
 from tests.conftest import ENVIRONMENT

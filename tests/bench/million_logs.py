@@ -18,7 +18,7 @@ import flask_migrate
 from sqlalchemy import insert
 
 from app import clock, create_app
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.portone.webhooks import event_from
 from app.webhooks import inbox

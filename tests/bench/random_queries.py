@@ -12,7 +12,7 @@ import flask_migrate
 
 from app import create_app
 from app.config import Settings
-from app.database import act_as
+from app.connections import act_as
 from app.payments import listing
 from app.payments.words import LANGUAGE, settle
 from tests.conftest import ENVIRONMENT

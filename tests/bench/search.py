@@ -28,7 +28,7 @@ from urllib.parse import urlencode
 
 from sqlalchemy import event, select
 
-from app.database import act_as
+from app.connections import act_as
 from app.extensions import db
 from app.payments.forms import PaymentFilterForm
 from app.payments.listing import list_payments

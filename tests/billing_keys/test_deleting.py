@@ -15,7 +15,7 @@ from app.audit.models import AuditEntry
 from app.billing_keys import deleting, service, settling
 from app.billing_keys.deleting import AlreadyDeleted, DeletionRefused, SchedulesMoved, Wish
 from app.billing_keys.models import BillingKey, BillingKeyDeletion
-from app.database import new_id
+from app.columns import new_id
 from app.errors import DomainError
 from app.extensions import db
 from app.portone.errors import PortOneRefused, PortOneUncertain

@@ -11,7 +11,7 @@ from app.bulk_refunds import queries
 from app.bulk_refunds.cells import MAX_BYTES
 from app.bulk_refunds.models import BatchStatus, RefundBatch
 from app.bulk_refunds.parsing import read_table
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.settings import service as settings
 from tests.bulk_refunds.conftest import rows_of, work

@@ -15,7 +15,7 @@ from app.charges.checks import ChargeRefused, MaybeTwice, Wish
 from app.charges.models import Charge, ChargeStatus, payment_id_of
 from app.charges.queries import get_charge
 from app.charges.service import request_charge
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.payments.queries import get_payment
 from tests.factories import make_billing_key, make_charge_wish

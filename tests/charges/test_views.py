@@ -15,7 +15,7 @@ from app.charges.models import Charge, payment_id_of
 from app.charges.outcomes import key_in
 from app.charges.queries import get_charge
 from app.charges.service import request_charge
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.settings import service as settings
 from tests.conftest import Browser

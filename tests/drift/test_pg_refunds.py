@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app import clock
 from app.audit.models import AuditEntry
-from app.database import new_id
+from app.columns import new_id
 from app.drift import pg_refunds
 from app.drift.models import Drift, PgRefund
 from app.drift.service import AlreadyOver, close

@@ -15,7 +15,7 @@ from app.audit import service as audit
 from app.billing_keys.models import BillingKey
 from app.billing_keys.service import sync_billing_keys
 from app.charges.models import Charge
-from app.database import new_id
+from app.columns import new_id
 from app.encryption import Vault
 from app.erasure import scope, service
 from app.erasure.models import Erasure

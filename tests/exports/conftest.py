@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert
 
 from app import clock
-from app.database import new_id
+from app.columns import new_id
 from app.exports import queries, service
 from app.exports.models import Export, Format
 from app.extensions import db

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app import clock, leases
-from app.database import new_id
+from app.columns import new_id
 from app.errors import DomainError, NotFound
 from app.extensions import db
 from app.jobs import service as jobs

@@ -3,7 +3,7 @@
 import pytest
 
 from app.access.permissions import Permission
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.jobs import kinds
 from app.jobs import service as jobs

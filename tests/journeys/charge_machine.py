@@ -21,7 +21,7 @@ from app.charges.checks import Wish
 from app.charges.models import IN_FLIGHT, OUTCOMES, Charge, ChargeStatus, payment_id_of
 from app.charges.queries import find_twin
 from app.charges.service import recheck_charge, request_charge
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.payments.service import sync_payment
 from app.simulator.faults import CALL_FAULTS

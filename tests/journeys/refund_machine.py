@@ -20,7 +20,7 @@ from sqlalchemy import select
 
 from app import clock
 from app.accounts.models import User
-from app.database import new_id
+from app.columns import new_id
 from app.errors import DomainError
 from app.extensions import db
 from app.payments.models import Payment

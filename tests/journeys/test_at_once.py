@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from app.accounts.models import User
-from app.database import new_id
+from app.columns import new_id
 from app.demo.checking import hidden_fields
 from app.extensions import db
 from tests.factories import PASSWORD, make_payment, make_user

@@ -20,7 +20,7 @@ from app.approvals.service import choose_approvers
 from app.audit.service import verify_chain
 from app.charges import outcomes, settling
 from app.charges.models import Charge, ChargeStatus, payment_id_of
-from app.database import new_id
+from app.columns import new_id
 from app.portone.client import PortOneClient
 from tests.journeys.charge_machine import ChargeMachine, ChargeWorld
 

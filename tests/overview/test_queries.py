@@ -9,7 +9,7 @@ from sqlalchemy import event
 from app import clock, leases
 from app.billing_keys.models import BillingKey
 from app.charges.models import Charge
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.money import Money
 from app.overview import queries

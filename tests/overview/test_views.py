@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app import clock, leases
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.payments.models import Cancellation, Payment
 from app.refunds.models import Refund

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.payments.queries import get_payment
 from app.refunds.models import Refund

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from app.database import TookTooLong, act_as
+from app.connections import act_as
+from app.database import TookTooLong
 from app.extensions import db
 from app.payments import listing, text_query
 from app.payments.filters import PaymentFilters

@@ -9,7 +9,7 @@ import pytest
 from app import clock
 from app.accounts.models import User
 from app.audit.queries import list_entries_of
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.payments.service import sync_payment
 from app.refunds.account_keeping import erase_old_accounts

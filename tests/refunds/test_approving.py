@@ -15,7 +15,7 @@ from app.accounts.models import User
 from app.approvals.deciding import AlreadyDecided, NotTheSecond
 from app.approvals.service import AboveLimit, ApprovalRefused, Proof, ProofMissing, choose_approvers
 from app.audit.queries import list_entries_of
-from app.database import new_id
+from app.columns import new_id
 from app.encryption import Vault, vault
 from app.errors import DomainError
 from app.extensions import db

@@ -10,7 +10,7 @@ from flask import Flask
 from app import clock
 from app.accounts.models import User
 from app.audit.queries import list_entries_of
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.payments.models import Payment
 from app.payments.queries import get_payment

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from app import clock
-from app.database import new_id
+from app.columns import new_id
 from app.exports.models import Export
 from app.extensions import db
 from app.payments.models import Cancellation, Payment

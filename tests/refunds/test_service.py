@@ -13,7 +13,7 @@ from sqlalchemy import select
 from app import clock
 from app.accounts.models import User
 from app.audit.queries import list_entries_of
-from app.database import new_id
+from app.columns import new_id
 from app.encryption import Vault, vault
 from app.errors import DomainError
 from app.extensions import db, portone

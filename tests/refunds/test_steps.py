@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from app.accounts.models import User
-from app.database import act_as
+from app.connections import act_as
 from app.extensions import db
 from app.payments.models import Cancellation
 from app.payments.service import sync_payment

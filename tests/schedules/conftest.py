@@ -13,7 +13,7 @@ from app.accounts.models import User
 from app.billing_keys.models import BillingKey
 from app.billing_keys.queries import find_billing_key
 from app.billing_keys.service import sync_billing_key
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.schedules.models import ChargePlan, PaymentSchedule
 from app.schedules.periods import Cadence

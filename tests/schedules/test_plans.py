@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from app.audit.models import AuditEntry
 from app.billing_keys.service import sync_billing_key
 from app.clock import SEOUL
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.schedules import advancing
 from app.schedules.models import ChargePlan, PaymentSchedule, Stop

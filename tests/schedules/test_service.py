@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app import clock
 from app.audit.models import AuditEntry
-from app.database import new_id
+from app.columns import new_id
 from app.extensions import db
 from app.schedules.models import PaymentSchedule
 from app.schedules.service import (

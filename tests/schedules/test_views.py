@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from app import clock
-from app.database import new_id
+from app.columns import new_id
 from app.encryption import vault
 from app.extensions import db
 from app.schedules.models import ChargePlan, PaymentSchedule

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from app.database import new_id
+from app.columns import new_id
 from app.errors import DomainError
 from app.extensions import db
 from app.jobs import service as jobs

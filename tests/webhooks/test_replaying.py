@@ -166,7 +166,7 @@ def test_a_billing_key_message_is_replayed_too(portone: FakePortOne, receive: Re
 def test_a_refund_that_waited_for_news_is_settled_by_a_replay(
     portone: FakePortOne, receive: Receive, work: Work, admin: Any
 ) -> None:
-    from app.database import new_id
+    from app.columns import new_id
     from app.refunds.models import Refund
 
     document = payment_document("order-1")

@@ -5,7 +5,7 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from app import database
+from app import connections
 from app.extensions import db
 
 WHO = text("SELECT current_setting('app.role'), current_setting('app.user_id')")
@@ -30,13 +30,13 @@ def cut_off_whoever_rests() -> None:
 
 def test_a_connection_that_was_cut_off_while_it_rested_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     cut_off_whoever_rests()
-    monkeypatch.setattr(database, "TRUSTED_SECONDS", 0.0)
+    monkeypatch.setattr(connections, "TRUSTED_SECONDS", 0.0)
     assert db.session.scalar(text("SELECT 1")) == 1
 
 
 def test_one_cut_off_a_moment_after_its_use_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
     cut_off_whoever_rests()
-    monkeypatch.setattr(database, "TRUSTED_SECONDS", 3_600.0)
+    monkeypatch.setattr(connections, "TRUSTED_SECONDS", 3_600.0)
     with pytest.raises(OperationalError) as problem:
         db.session.scalar(text("SELECT 1"))
     assert problem.value.connection_invalidated
@@ -47,7 +47,7 @@ def test_one_cut_off_a_moment_after_its_use_is_found_out_once(monkeypatch: pytes
 def test_whoever_asks_is_told_anew_in_each_transaction(app: Flask) -> None:
     with app.test_request_context():
         assert db.session.execute(WHO).one() == ("", "")
-        database.act_as("admin")
+        connections.act_as("admin")
         assert db.session.execute(WHO).one() == ("admin", "")
         db.session.rollback()
         assert db.session.execute(WHO).one() == ("admin", "")
