@@ -1,26 +1,29 @@
 """One world for all tests: the migrated databases, the app, people, and PortOne's double."""
 
+import gc
 import os
 import secrets
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import flask_migrate
 import pytest
 from argon2 import PasswordHasher
-from flask import Flask, has_app_context
+from flask import Flask, has_app_context, session
 from flask.testing import FlaskClient
+from flask_login import login_user
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import Engine, create_engine, make_url, text
 from werkzeug.test import TestResponse
 
 from app import clock, create_app
+from app.accounts import service as accounts
 from app.accounts.models import User
 from app.config import Settings
 from app.extensions import db
@@ -30,6 +33,8 @@ from app.simulator import create_simulator, open_simulator
 from app.simulator.server import SimulatorServer
 from app.webhooks import claiming
 from tests.factories import PASSWORD, make_user
+
+Answer = TypeVar("Answer")
 
 STORE_ID = "store-7d0c2c1f-9d1e-4c55-a6c0-5b0e2f3a9a11"
 WEBHOOK_SECRET = "whsec_cG9ydGljby10ZXN0cy13ZWJob29rLXNlY3JldC0wMQ=="
@@ -42,6 +47,8 @@ ENVIRONMENT = {
     "DATA_ENCRYPTION_KEYS": "sZ0Y1O6Zq0nT4cX8cC3n0o1q2b7Yd5m9w3kV6t8r1uE=",
 }
 
+
+DATABASES = ("sqlite", "postgresql")
 
 #: The store that PortOne's double is of.
 STORE: dict[str, Any] = {
@@ -66,10 +73,13 @@ class SQLiteDatabase:
         shutil.copy(self.file, self.template)
 
     def reset(self) -> None:
+        """Put a fresh file in place in one step: a thread that outlived its test finds no half of one."""
         db.engine.dispose()  # its connections are of the file that goes
-        for path in self.file.parent.glob("test.sqlite3*"):
-            path.unlink()
-        shutil.copy(self.template, self.file)
+        fresh = self.file.with_name("fresh.sqlite3")
+        shutil.copy(self.template, fresh)
+        for log in self.file.parent.glob("test.sqlite3-*"):
+            log.unlink()
+        fresh.replace(self.file)
 
 
 class PostgreSQLDatabase:
@@ -156,7 +166,7 @@ def make_settings(**changes: str) -> Settings:
     return Settings.from_environment(ENVIRONMENT | changes)
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session")
 def empty_database(request: pytest.FixtureRequest) -> Iterator[SQLiteDatabase | PostgreSQLDatabase]:
     if request.param == "sqlite":
         with tempfile.TemporaryDirectory(prefix="portico-sqlite-", dir=in_memory()) as folder:
@@ -168,7 +178,27 @@ def empty_database(request: pytest.FixtureRequest) -> Iterator[SQLiteDatabase | 
 
 
 #: For what is the same over either database, such as what a rule or a form makes of what was typed.
-on_one_database = pytest.mark.parametrize("empty_database", ["sqlite"], indirect=True)
+on_one_database = pytest.mark.databases("sqlite")
+#: For pages: what they make of rows that tests of services and queries find on either. The gate draws them
+#: over both (`BOTH_DATABASES=1`), a plain run over SQLite.
+pages_on_one_database = pytest.mark.databases(*(DATABASES if "BOTH_DATABASES" in os.environ else ("sqlite",)))
+#: For a test among those that does search, filter, count, or press twice.
+on_both_databases = pytest.mark.databases(*DATABASES)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test that needs a database runs on each, unless a mark says that one is enough."""
+    if "empty_database" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("databases")
+        names = mark.args if mark else DATABASES
+        metafunc.parametrize("empty_database", names, indirect=True, scope="session")
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays to the end: to look through all of it again and again shows no garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -208,22 +238,27 @@ def app(migrated_app: Flask, empty_database: Any) -> Iterator[Flask]:
         db.session.remove()
 
 
+def in_its_own_context(call: Callable[[], Answer]) -> Answer:
+    """Do something that shares nothing with the test's own app context, but the clock."""
+    if has_app_context():
+        db.session.commit()  # what the test wrote is there; SQLite's writer lock is not held
+    moment = clock._fixed.get()
+
+    def at_the_same_time() -> Answer:
+        clock._fixed.set(moment)
+        return call()
+
+    answer = Context().run(at_the_same_time)
+    if has_app_context():
+        db.session.expire_all()
+    return answer
+
+
 class Browser(FlaskClient):
     """A client whose requests share nothing with the test's own app context, as in life."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
-        if has_app_context():
-            db.session.commit()  # what the test wrote is there; SQLite's writer lock is not held
-        moment = clock._fixed.get()
-
-        def in_its_own_context() -> TestResponse:
-            clock._fixed.set(moment)
-            return super(Browser, self).open(*args, **kwargs)
-
-        response = Context().run(in_its_own_context)
-        if has_app_context():
-            db.session.expire_all()
-        return response
+        return in_its_own_context(lambda: super(Browser, self).open(*args, **kwargs))
 
     def submit(self, address: str, fields: dict[str, Any] | None = None, **kwargs: Any) -> TestResponse:
         """POST a form with the CSRF token that the pages of this session carry."""
@@ -231,12 +266,29 @@ class Browser(FlaskClient):
 
     def csrf_token(self) -> str:
         """What the forms of its pages carry; to draw a page for it would be half the work of many tests."""
-        with self.session_transaction() as session:
-            secret = session.setdefault("csrf_token", secrets.token_hex(20))
+        with self.session_transaction() as kept:
+            secret = kept.setdefault("csrf_token", secrets.token_hex(20))
         key = self.application.config["SECRET_KEY"]
         return str(URLSafeTimedSerializer(key, salt="wtf-csrf-token").dumps(secret))
 
     def sign_in(self, user: User) -> "Browser":
+        """Carry a session as the sign-in page opens it; proving the password would be half of many tests."""
+        user_id, password_hash = user.id, user.password_hash or ""
+
+        def let_in() -> dict[str, Any]:
+            with self.application.test_request_context():
+                known = accounts._Credentials(user_id, password_hash)
+                login_user(accounts._let_in(known, password_hash, accounts.Browser(address="127.0.0.1")))
+                return dict(session)
+
+        opened = in_its_own_context(let_in)
+        with self.session_transaction() as kept:
+            kept.clear()
+            kept.update(opened)
+        return self
+
+    def sign_in_by_the_form(self, user: User) -> "Browser":
+        """Sign in as a person does: the try is counted, and this browser known from now on."""
         response = self.submit("/login", {"email": user.email, "password": PASSWORD})
         assert response.status_code == 303, response.text
         return self

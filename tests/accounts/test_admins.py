@@ -6,7 +6,10 @@ import pytest
 
 from app.accounts.models import User
 from app.extensions import db
+from tests.conftest import pages_on_one_database
 from tests.factories import PASSWORD
+
+pytestmark = pages_on_one_database
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ import pytest
 from app.accounts import people, service
 from app.accounts.korean_keys import typed_in_english
 from app.accounts.passwords import PasswordRefused, refuse_unfit_password
+from tests.conftest import pages_on_one_database
 from tests.factories import PASSWORD
 
-pytestmark = pytest.mark.usefixtures("app")
+pytestmark = [pytest.mark.usefixtures("app"), pages_on_one_database]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,10 @@ from app.accounts.models import SignIn, User
 from app.audit.models import AuditEntry
 from app.extensions import db
 from app.settings import service as settings
+from tests.conftest import on_both_databases, pages_on_one_database
 from tests.factories import PASSWORD, make_user
+
+pytestmark = pages_on_one_database
 
 
 @pytest.fixture
@@ -80,6 +83,7 @@ def test_a_limit_that_makes_no_sense_is_told_and_nothing_typed_is_lost(owner, ad
     assert db.session.get(User, admin.id).limits is None
 
 
+@on_both_databases
 def test_two_owners_at_once_do_not_overwrite_each_other(owner, admin, super_admin):
     page = owner.get(f"/admins/{admin.id}").text
     people.change_limits(admin.id, {"refund_limit": {"KRW": 1}}, by=super_admin)

@@ -9,7 +9,10 @@ from app import clock
 from app.accounts.models import User
 from app.extensions import db
 from app.settings import service as settings
+from tests.conftest import pages_on_one_database
 from tests.factories import PASSWORD
+
+pytestmark = pages_on_one_database
 
 
 def set_up(browser) -> str:

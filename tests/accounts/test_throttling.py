@@ -62,7 +62,7 @@ def test_a_browser_known_to_one_account_is_a_stranger_to_another(admin, super_ad
 
 
 def test_the_cookie_comes_with_a_sign_in_and_outlives_it(client, admin):
-    client.sign_in(admin)
+    client.sign_in_by_the_form(admin)
     client.submit("/logout")
     guess(times=10)
     assert client.submit("/login", {"email": admin.email, "password": PASSWORD}).status_code == 303

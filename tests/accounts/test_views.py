@@ -6,7 +6,10 @@ from sqlalchemy import select
 from app.accounts.browsers import browser_of
 from app.accounts.models import SignIn
 from app.extensions import db
+from tests.conftest import pages_on_one_database
 from tests.factories import PASSWORD
+
+pytestmark = pages_on_one_database
 
 NEW = "another long password"
 

@@ -10,6 +10,9 @@ import responses
 
 from app.alerts import channels
 from app.alerts.channels import EmailChannel, NotDelivered, SlackChannel
+from tests.conftest import pages_on_one_database
+
+pytestmark = pages_on_one_database
 
 HOOK = "https://hooks.example.com/services/secret"
 

@@ -9,6 +9,9 @@ from app.alerts import service
 from app.extensions import db
 from app.settings.service import change
 from app.webhooks.models import WebhookLog
+from tests.conftest import pages_on_one_database
+
+pytestmark = pages_on_one_database
 
 HOOK = "https://hooks.example.com/services/secret"
 

@@ -11,7 +11,10 @@ from app.api.models import ApiToken
 from app.api.operations import COMMON_PROBLEMS, OPERATIONS
 from app.extensions import db
 from tests.api.conftest import Shop
+from tests.conftest import pages_on_one_database
 from tests.test_routes import SERVED_BY_FLASK
+
+pytestmark = pages_on_one_database
 
 CELL = re.compile(r"<t[dh][^>]*>(.*?)</t[dh]>", re.DOTALL)
 

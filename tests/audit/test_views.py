@@ -8,6 +8,9 @@ import pytest
 from app.audit import service as audit
 from app.audit.words import ACTIONS
 from app.extensions import db
+from tests.conftest import on_both_databases, pages_on_one_database
+
+pytestmark = pages_on_one_database
 
 
 @pytest.fixture
@@ -29,6 +32,7 @@ def test_who_did_what_can_be_read(owner, admin):
     assert "<b>" not in page
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -56,6 +60,7 @@ def test_the_trail_is_narrowed(owner, admin, query, found):
         assert page.text.count("data-audit-sequence=") == found
 
 
+@on_both_databases
 def test_long_trails_come_in_pages(owner):
     for number in range(60):
         audit.record("payment.annotated", "payment", f"order-{number}")

@@ -13,7 +13,9 @@ from app.accounts.models import User
 from app.billing_keys import panels, service
 from app.billing_keys.models import BillingKey, BillingKeyDeletion
 from app.extensions import db
-from tests.conftest import Browser
+from tests.conftest import Browser, on_both_databases, pages_on_one_database
+
+pytestmark = pages_on_one_database
 
 
 @pytest.fixture
@@ -110,6 +112,7 @@ def test_what_is_wrong_gets_a_sentence_and_nothing_typed_is_lost(
     assert simulator.billing_key(key)["status"] == "ISSUED"
 
 
+@on_both_databases
 def test_a_second_press_leads_to_the_first_deletion(owner: Browser, simulator: Any, key: str) -> None:
     fields = filled(owner.get(f"{address()}/delete"))
     for _ in range(2):
@@ -129,6 +132,7 @@ def test_a_no_is_told_per_channel_and_can_be_tried_again(owner: Browser, simulat
     assert owner.submit(f"{address()}/delete", filled(answer)).status_code == 303
 
 
+@on_both_databases
 def test_silence_is_shown_as_open_until_it_is_settled(owner: Browser, simulator: Any, key: str) -> None:
     fields = filled(owner.get(f"{address()}/delete"))
     simulator.faults.next("delete_billing_key", "proxy_error", times=9)
@@ -161,6 +165,7 @@ def test_a_key_deleted_elsewhere_is_seen_at_once(owner: Browser, simulator: Any,
     assert owner.submit(f"{address()}/delete", fields).headers["Location"] == address()
 
 
+@on_both_databases
 def test_a_charge_under_way_is_waited_for(owner: Browser, simulator: Any, key: str) -> None:
     simulator.make_schedule(key, status="STARTED")
     page = owner.get(f"{address()}/delete")

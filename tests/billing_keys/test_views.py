@@ -14,7 +14,10 @@ from app.billing_keys.models import BillingKey
 from app.extensions import db
 from app.portone.payloads import BillingKeyInfo
 from tests.billing_keys.documents import KAKAOPAY, KEY, LATER, TRANSFER, billing_key_document
+from tests.conftest import on_both_databases, pages_on_one_database
 from tests.webhooks.messages import FakePortOne, about_billing_key, payment_document, signed
+
+pytestmark = pages_on_one_database
 
 NOON = datetime(2026, 3, 29, 3, 0, tzinfo=UTC)
 
@@ -48,6 +51,7 @@ def three_keys(app: Any) -> None:
     )
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -82,6 +86,7 @@ def test_each_filter_finds_its_keys(signed_in: Any, query: str, found: list[str]
     assert shown(page) == found
 
 
+@on_both_databases
 def test_keys_are_found_by_what_people_made_of_them(signed_in: Any, three_keys: None) -> None:
     rows = {row.key_ending: row for row in db.session.scalars(select(BillingKey))}
     rows["1111"].is_default, rows["2222"].is_active = True, False
@@ -92,6 +97,7 @@ def test_keys_are_found_by_what_people_made_of_them(signed_in: Any, three_keys: 
     ]
 
 
+@on_both_databases
 def test_a_key_without_a_time_of_issue_is_listed_too(signed_in: Any) -> None:
     db.session.add(BillingKey(billing_key="a" * 64))
     store(billing_key_document())
@@ -122,6 +128,7 @@ def test_a_key_in_an_address_is_taken_out_of_it(signed_in: Any) -> None:
     assert KEY not in answer.headers["Location"]
 
 
+@on_both_databases
 def test_a_whole_key_leads_to_its_page(signed_in: Any) -> None:
     store(billing_key_document())
     answer = signed_in.submit("/billing-keys", {"billing_key": f" {KEY} "})

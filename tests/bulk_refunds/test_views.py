@@ -16,7 +16,10 @@ from app.extensions import db
 from app.settings import service as settings
 from tests.bulk_refunds.conftest import rows_of, work
 from tests.bulk_refunds.files import csv_of, xlsx_of
+from tests.conftest import on_both_databases, pages_on_one_database
 from tests.factories import make_payment
+
+pytestmark = pages_on_one_database
 
 FILE = "환불 3월.csv"
 
@@ -55,6 +58,7 @@ def test_a_file_leads_to_its_dry_run_and_nothing_is_refunded(signed_in, uploaded
     assert simulator.calls("cancel") == []
 
 
+@on_both_databases
 def test_the_rows_can_be_narrowed_to_those_with_a_finding(signed_in, uploaded):
     page = signed_in.get(f"{uploaded}?view=bad").text
     assert re.findall(r'data-row="(\d+)"', page) == ["4"]
@@ -87,6 +91,7 @@ def test_a_damaged_confirmation_starts_nothing(signed_in, uploaded, expected):
     assert 'data-status="checked"' in signed_in.get(uploaded).text
 
 
+@on_both_databases
 def test_pressing_start_twice_runs_it_once(signed_in, uploaded, simulator):
     fields = hidden_of(signed_in.get(uploaded).text) | {"confirmed": "y"}
     assert signed_in.submit(f"{uploaded}/start", fields).status_code == 303
@@ -190,6 +195,7 @@ def test_a_workbook_with_unknown_columns_says_which(signed_in):
     assert "&lt;담당자&gt;" in page
 
 
+@on_both_databases
 def test_the_same_file_twice_is_told(signed_in, simulator):
     content = csv_of((make_payment(simulator).payment_id, "1,000", "변심"))
     first, second = send(signed_in, content).location, send(signed_in, content).location
@@ -222,6 +228,7 @@ def test_a_password_that_is_wrong_is_told_beside_its_field(signed_in, uploaded, 
     assert 'value="wrong"' not in answer.text
 
 
+@on_both_databases
 def test_many_rows_come_in_pages(signed_in, simulator):
     content = csv_of(*[(f"nobody-{number}", "1", "변심") for number in range(60)])
     address = send(signed_in, content).location

@@ -18,8 +18,10 @@ from app.charges.service import request_charge
 from app.columns import new_id
 from app.extensions import db
 from app.settings import service as settings
-from tests.conftest import Browser
+from tests.conftest import Browser, on_both_databases, pages_on_one_database
 from tests.factories import PASSWORD, make_billing_key, make_charge_wish
+
+pytestmark = pages_on_one_database
 
 PAY = "pay_with_billing_key"
 TYPED = {"amount": "12,000원", "currency": "KRW", "order_name": "정기구독 7월분", "customer_name": "김하늘"}
@@ -46,6 +48,7 @@ def hidden_in(page: str) -> dict[str, str]:
     return {name: unescape(value) for name, value in found if name != "csrf_token"}
 
 
+@on_both_databases
 def test_three_clicks_charge_a_card(signed_in, simulator, row):
     assert address_of(row) in signed_in.get(f"/billing-keys/{row.id}").text
     fields = open_form(signed_in, row)
@@ -60,6 +63,7 @@ def test_three_clicks_charge_a_card(signed_in, simulator, row):
     assert (payment["id"], payment["amount"]["total"]) == (fields["payment_id"], 12_000)
 
 
+@on_both_databases
 def test_pressing_again_leads_to_the_first_outcome(signed_in, simulator, row):
     fields = open_form(signed_in, row)
     addresses = {submit(signed_in, row, fields, confirmed="1").location for _ in range(3)}
@@ -135,6 +139,7 @@ def test_korean_in_parts_is_put_together(signed_in, simulator, row):
     assert simulator.payments()[0]["orderName"] == "뷁 구독"
 
 
+@on_both_databases
 def test_the_same_amount_again_has_to_be_meant(signed_in, simulator, row):
     submit(signed_in, row, open_form(signed_in, row), confirmed="1")
     fields = open_form(signed_in, row)
@@ -177,6 +182,7 @@ def test_the_regular_use_of_keys_is_called_to_mind(signed_in, row):
     assert "정기 구독 결제에만" in submit(signed_in, row, open_form(signed_in, row)).text
 
 
+@on_both_databases
 def test_an_unknown_outcome_asks_again_by_itself_and_by_hand(signed_in, simulator, row, impatient):
     simulator.faults.next(PAY, "done_then_silent", seconds=2)
     fields = open_form(signed_in, row)
@@ -241,6 +247,7 @@ def test_the_password_is_asked_again_and_the_tick_is_kept(signed_in, simulator, 
     assert len(simulator.payments()) == 2
 
 
+@on_both_databases
 def test_the_list_is_filtered_counted_and_summed(signed_in, simulator, row, admin):
     for amount in (1_000, 2_000, 3_000):
         request_charge(row.id, make_charge_wish(amount, order_name=f"구독 {amount}"), by=admin)
@@ -263,6 +270,7 @@ def test_filters_that_cannot_be_are_told(signed_in, query):
     assert signed_in.get(f"/charges?{query}").status_code == 422
 
 
+@on_both_databases
 def test_who_had_a_payment_charged_is_in_its_story_and_its_id_is_found(signed_in, row, admin):
     wish = make_charge_wish()
     request_charge(row.id, wish, by=admin)

@@ -11,8 +11,11 @@ from app.exports.models import Export
 from app.extensions import db
 from app.overview.queries import list_concerns
 from app.payments.models import Payment
+from tests.conftest import on_both_databases, pages_on_one_database
 from tests.exports.conftest import lines_of, work
 from tests.factories import make_payment
+
+pytestmark = pages_on_one_database
 
 
 @pytest.fixture
@@ -34,6 +37,7 @@ def healed(portone: Any, later: Any) -> Payment:
     return payment
 
 
+@on_both_databases
 def test_each_tab_shows_its_own(gone: Payment, healed: Payment, signed_in: Any) -> None:
     first, second = signed_in.get("/drift").text, signed_in.get("/drift?state=healed").text
     assert (gone.payment_id in first, healed.payment_id in first) == (True, False)
@@ -41,6 +45,7 @@ def test_each_tab_shows_its_own(gone: Payment, healed: Payment, signed_in: Any) 
     assert signed_in.get("/drift?state=closed").text.count("data-drift-id") == 0
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -67,6 +72,7 @@ def test_the_strip_says_what_was_compared(healed: Payment, signed_in: Any) -> No
     assert "비교" in signed_in.get("/drift").text
 
 
+@on_both_databases
 def test_one_difference_is_closed_with_a_note_only(gone: Payment, signed_in: Any) -> None:
     kept = db.session.scalars(select(Drift.id)).one()
     assert signed_in.submit(f"/drift/{kept}/close", {"note": " "}).status_code == 422
@@ -76,6 +82,7 @@ def test_one_difference_is_closed_with_a_note_only(gone: Payment, signed_in: Any
     assert "PortOne에 문의함" in signed_in.get(f"/payments/{gone.payment_id}").text
 
 
+@on_both_databases
 def test_comparing_again_by_hand_tells_how_it_stands(gone: Payment, signed_in: Any) -> None:
     kept = db.session.scalars(select(Drift.id)).one()
     assert signed_in.submit(f"/drift/{kept}/compare").location == f"/drift/{kept}"
@@ -88,6 +95,7 @@ def test_home_leads_to_what_waits(gone: Payment, signed_in: Any) -> None:
     assert 'href="/drift"' in signed_in.get("/").text
 
 
+@on_both_databases
 @pytest.mark.parametrize("query", ["drift:yes", "어긋남:예", "대사:예", "has:drift"])
 def test_the_query_finds_the_payment(gone: Payment, healed: Payment, signed_in: Any, query: str) -> None:
     page = signed_in.get("/payments", query_string={"q": query}).text
@@ -96,6 +104,7 @@ def test_the_query_finds_the_payment(gone: Payment, healed: Payment, signed_in: 
     assert '<option selected value="drift">' in page
 
 
+@on_both_databases
 def test_the_negated_query_finds_the_others(gone: Payment, healed: Payment, signed_in: Any) -> None:
     for query in ("drift:no", "-drift:yes"):
         page = signed_in.get("/payments", query_string={"q": query}).text
@@ -111,6 +120,7 @@ def test_an_admin_without_the_permission_closes_nothing(
     assert signed_in.submit(f"/drift/{kept}/close", {"note": "x"}).status_code == 403
 
 
+@on_both_databases
 def test_the_list_is_a_file_too(gone: Payment, healed: Payment, signed_in: Any, later: Any) -> None:
     with later(60):
         signed_in.submit("/exports/new?list=drifts", {"format": "csv", "reason": "점검"})

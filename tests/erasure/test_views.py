@@ -9,7 +9,10 @@ from app.erasure.models import Erasure
 from app.extensions import db
 from app.payments.models import Payment
 from app.payments.queries import get_payment
+from tests.conftest import on_both_databases, pages_on_one_database
 from tests.factories import make_payment
+
+pytestmark = pages_on_one_database
 
 MEANT = {"reason": "2026-03-03 이메일로 요청", "confirmed": "1"}
 
@@ -36,6 +39,7 @@ def test_the_payment_leads_to_what_would_go_and_that_changes_nothing(owner, paym
     assert get_payment(payment.payment_id).customer_name == "남궁민수"
 
 
+@on_both_databases
 def test_it_is_done_once_it_is_meant(owner, payment):
     answer = owner.submit(address(payment), MEANT)
     assert (answer.status_code, answer.location) == (303, "/erasures")
@@ -53,6 +57,7 @@ def test_what_is_not_meant_or_not_explained_is_not_done(owner, payment, lacking)
     assert get_payment(payment.payment_id).customer_name == "남궁민수"
 
 
+@on_both_databases
 def test_a_second_time_is_told_instead_of_done(owner, payment):
     owner.submit(address(payment), MEANT)
     assert owner.submit(address(payment), MEANT).status_code == 409

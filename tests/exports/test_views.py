@@ -12,9 +12,11 @@ from app.exports.models import Export
 from app.extensions import db
 from app.payments.models import Payment, PaymentSearch
 from app.payments.search import tokens_of
-from tests.conftest import Browser
+from tests.conftest import Browser, on_both_databases, pages_on_one_database
 from tests.exports.conftest import NOON, add_payments, ask, lines_of, work
 from tests.factories import make_user
+
+pytestmark = pages_on_one_database
 
 ASKED = {"format": "csv", "reason": "3월 정산 대사"}
 
@@ -57,6 +59,7 @@ def add_odd_payments() -> None:
     db.session.commit()
 
 
+@on_both_databases
 def test_a_list_becomes_a_file_in_two_pages(signed_in):
     add_payments(3)
     link = re.search(r'href="(/exports/new[^"]*)"', signed_in.get("/payments?status=PAID").text)
@@ -75,6 +78,7 @@ def test_a_list_becomes_a_file_in_two_pages(signed_in):
     assert file.data.decode("utf-8-sig").count("\r\n") == 4
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     "filters",
     [

@@ -24,8 +24,10 @@ from app.refunds.service import request_refund
 from app.settings import service as settings
 from app.web.lists import _listings
 from app.webhooks.models import WebhookLog
-from tests.conftest import Browser
+from tests.conftest import Browser, pages_on_one_database
 from tests.factories import PASSWORD, make_payment, make_wish
+
+pytestmark = pages_on_one_database
 
 SCRIPT = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}"
 FORMULA = "=cmd|' /C calc'!A0"

@@ -12,9 +12,11 @@ from waitress.server import create_server
 
 from app.access.permissions import Role
 from app.extensions import csrf
-from tests.conftest import Browser
+from tests.conftest import Browser, pages_on_one_database
 from tests.factories import make_payment, make_user
 from tests.test_routes import guarded_addresses, is_public, needs_token
+
+pytestmark = pages_on_one_database
 
 EVIL = "evil.example"
 

@@ -8,6 +8,9 @@ from app.extensions import db
 from app.jobs import kinds
 from app.jobs import service as jobs
 from app.jobs.kinds import Kind
+from tests.conftest import pages_on_one_database
+
+pytestmark = pages_on_one_database
 
 HTMX = {"HX-Request": "true"}
 

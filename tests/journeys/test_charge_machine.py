@@ -28,7 +28,7 @@ DEEP_STEPS = int(os.environ.get("CHARGE_MACHINE_STEPS", "0"))
 STEPS_OF_ONE_STORY = 40 if DEEP_STEPS else 25
 
 PLAIN = settings(
-    max_examples=5,
+    max_examples=3,
     stateful_step_count=STEPS_OF_ONE_STORY,
     derandomize=True,
     database=None,

@@ -11,7 +11,10 @@ from app.extensions import db
 from app.payments.models import Cancellation, Payment
 from app.refunds.models import Refund
 from app.webhooks.models import WebhookLog
+from tests.conftest import on_both_databases, pages_on_one_database
 from tests.factories import make_payment
+
+pytestmark = pages_on_one_database
 
 MOMENT = datetime(2026, 4, 1, 1, 42, tzinfo=UTC)
 
@@ -60,6 +63,7 @@ def test_nothing_is_called_well_without_a_worker(signed_in):
     assert "All is well" not in page
 
 
+@on_both_databases
 def test_every_count_leads_to_exactly_its_rows(signed_in, worker):
     for status in ("uncertain", "uncertain", "succeeded", "failed"):
         add_all(Refund(payment=add_payment(), status=status, amount=10))
@@ -78,6 +82,7 @@ def test_every_count_leads_to_exactly_its_rows(signed_in, worker):
         assert len(rows) == count, url
 
 
+@on_both_databases
 def test_todays_figures_lead_to_the_rows_whose_sum_they_are(signed_in, worker):
     now = clock.now()
     first, _second = add_payment(paid_at=now), add_payment(paid_at=now, amount=2_500)

@@ -10,7 +10,10 @@ from app.extensions import db
 from app.payments import listing, queries
 from app.payments.models import Payment
 from app.payments.queries import RefundOutlook, get_payment
+from tests.conftest import on_both_databases, pages_on_one_database
 from tests.payments.documents import at, cancellation, store, stored, virtual_account
+
+pytestmark = pages_on_one_database
 
 HTMX = {"HX-Request": "true"}
 ODD_IDS = ["a b", "a/b", "주문-1", "🙂", "a%2Fb", "a?b#c", "..", "/refunds/new", "a//b", "<b>&\"'", "a+b"]
@@ -20,6 +23,7 @@ def rows(page) -> list[str]:
     return re.findall(r'<tr data-payment-id="([^"]*)"', page.text)
 
 
+@on_both_databases
 def test_the_list_shows_payments_with_their_status(signed_in):
     store("order-1", cancelled=1_000, status="PARTIAL_CANCELLED")
     page = signed_in.get("/payments")
@@ -49,12 +53,14 @@ def test_the_address_holds_the_whole_state_of_the_list(signed_in):
     assert rows(signed_in.get(address + "&amount_min=12,000원&amount_max=12000")) == ["card"]
 
 
+@on_both_databases
 def test_days_are_korean_days(signed_in):
     store("order-1", **at("2026-03-28T15:00:00Z"))
     assert rows(signed_in.get("/payments?from=2026-03-29&to=2026-03-29")) == ["order-1"]
     assert rows(signed_in.get("/payments?to=2026-03-28")) == []
 
 
+@on_both_databases
 def test_several_statuses_are_one_list(signed_in):
     store("paid")
     store("failed", status="FAILED")
@@ -62,6 +68,7 @@ def test_several_statuses_are_one_list(signed_in):
     assert set(rows(signed_in.get("/payments?status=PAID&status=FAILED"))) == {"paid", "failed"}
 
 
+@on_both_databases
 def test_empty_fields_of_the_form_filter_nothing(signed_in):
     store("order-1")
     empty = "q=&status=&method=&pg=&from=&to=&clock=&amount_min=&amount_max=&currency=&flag=&real=0"
@@ -96,12 +103,14 @@ def test_what_cannot_be_used_is_said_at_the_field_and_nothing_is_lost(signed_in,
     assert f'"{typed}"' in page.text or typed in ("moon", "x", "LOST")
 
 
+@on_both_databases
 def test_a_control_character_is_refused_with_a_sentence(signed_in):
     assert signed_in.get("/payments?q=a%07b").status_code == 422
     assert signed_in.get("/payments?q=a%00b").status_code == 400
     assert signed_in.get("/payments?after=%ff%fe").status_code == 400
 
 
+@on_both_databases
 def test_htmx_gets_the_list_and_then_its_rows(signed_in):
     for minute in range(51):
         store(f"order-{minute:02}", **at(f"2026-03-29T01:{minute:02}:00Z"))
@@ -114,6 +123,7 @@ def test_htmx_gets_the_list_and_then_its_rows(signed_in):
     assert signed_in.get(more, headers=HTMX).text.lstrip().startswith("<tr")
 
 
+@on_both_databases
 def test_a_page_leads_back_to_the_one_before_it(signed_in):
     for minute in range(51):
         store(f"order-{minute:02}", **at(f"2026-03-29T01:{minute:02}:00Z"))
@@ -141,6 +151,7 @@ def test_links_keep_the_filters_that_were_typed(signed_in):
     assert query == {"q": ["길동"], "status": ["FAILED"], "amount_min": ["1000"], "amount_max": ["20000"]}
 
 
+@on_both_databases
 def test_a_search_that_takes_too_long_is_given_up_with_a_sentence(signed_in, monkeypatch):
     store("order-1")
     monkeypatch.setattr(listing, "LONGEST_SEARCH", 0.0005)
@@ -161,6 +172,7 @@ def slow_query():
     )
 
 
+@on_both_databases
 def test_a_whole_id_goes_straight_to_its_payment(signed_in):
     store("order-1", pgTxId="PG-77")
     store("order-10")
@@ -170,6 +182,7 @@ def test_a_whole_id_goes_straight_to_its_payment(signed_in):
     assert rows(signed_in.get("/payments?q=order-1&status=PAID")) == ["order-10", "order-1"]
 
 
+@on_both_databases
 def test_the_list_says_in_which_field_it_found_the_text(signed_in):
     store("order-1")
     assert "고객 전화번호" in signed_in.get("/payments?q=5678").text
@@ -211,6 +224,7 @@ def test_another_text_that_is_posted_is_searched_in_the_address(signed_in):
     assert signed_in.submit("/payments", {"q": "길동"}).headers["Location"] == f"/payments?q={quote('길동')}"
 
 
+@on_both_databases
 @pytest.mark.parametrize("payment_id", ODD_IDS)
 def test_any_id_has_a_page_that_its_row_leads_to(signed_in, payment_id):
     store(payment_id, orderName="무엇이든")

@@ -13,7 +13,10 @@ from app.payments.filters import CLOCKS, FLAGS, PaymentFilters
 from app.payments.forms import PaymentFilterForm
 from app.payments.text_query import TextQuery
 from app.payments.words import LANGUAGE, query_of, settle
+from tests.conftest import on_both_databases, pages_on_one_database
 from tests.payments.documents import store
+
+pytestmark = pages_on_one_database
 
 NOW = datetime(2026, 3, 5, 3, 0, tzinfo=UTC)
 
@@ -101,18 +104,21 @@ def test_the_page_shows_the_status_that_was_typed(signed_in):
 MEAN = ['"', '""', "-", "%", "_%_", "길*", "NEAR(a b)", "ㄱ", "\u202e길동", "🙂", "a" * 200, "-a " * 60, "\\"]
 
 
+@on_both_databases
 @pytest.mark.parametrize("typed", MEAN)
 def test_a_mean_text_is_searched_for(signed_in, typed):
     store("order-1")
     assert signed_in.get("/payments", query_string={"q": typed}).status_code == 200
 
 
+@on_both_databases
 @pytest.mark.parametrize("typed", ["x" * 10_000, "상태:" * 40, "\ud7ff:", "a:" * 100, "전화:" + "1," * 90])
 def test_a_mean_query_is_answered(signed_in, typed):
     store("order-1")
     assert signed_in.get("/payments", query_string={"q": typed}).status_code in (200, 422)
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     "typed",
     [

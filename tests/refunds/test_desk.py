@@ -13,10 +13,12 @@ from app.payments.models import Payment
 from app.payments.service import sync_payment
 from app.refunds.queries import get_refund
 from app.refunds.service import RefundRefused, request_refund
-from tests.conftest import Browser
+from tests.conftest import Browser, on_both_databases, pages_on_one_database
 from tests.factories import make_payment, make_wish
 from tests.refunds.test_service import sent_body
 from tests.refunds.test_views import form_address, open_form, submit
+
+pytestmark = pages_on_one_database
 
 
 @pytest.fixture
@@ -50,6 +52,7 @@ def test_an_admin_cannot_go_past_a_rule_by_posting(
     assert simulator.calls("cancel") == []
 
 
+@on_both_databases
 def test_a_super_admin_goes_on_with_a_note_that_is_audited(
     owner: Browser, old_ksnet: Payment, simulator: Any
 ) -> None:

@@ -12,8 +12,10 @@ from flask import Flask
 
 from app.accounts.models import User
 from app.refunds.service import request_refund
-from tests.conftest import Browser, on_one_database
+from tests.conftest import Browser, on_both_databases, on_one_database, pages_on_one_database
 from tests.factories import make_payment, make_wish
+
+pytestmark = pages_on_one_database
 
 ACCOUNT_FIELDS = {
     "bank": "KOOKMIN",
@@ -47,6 +49,7 @@ def test_the_form_shows_the_balance_as_portone_has_it_now(signed_in: Browser, si
     assert "38,000원" in page
 
 
+@on_both_databases
 def test_three_clicks_refund_a_card_payment(signed_in: Browser, simulator: Any) -> None:
     payment = make_payment(simulator, total=50_000)
     fields = open_form(signed_in, payment.payment_id)
@@ -82,6 +85,7 @@ def test_a_virtual_account_refund_reaches_the_account(signed_in: Browser, simula
     assert 'data-status="succeeded"' in signed_in.get(done.location).text
 
 
+@on_both_databases
 def test_pressing_again_leads_to_the_first_outcome(signed_in: Browser, simulator: Any) -> None:
     payment = make_payment(simulator, total=50_000)
     fields = open_form(signed_in, payment.payment_id)
@@ -108,6 +112,7 @@ def test_nothing_but_1_confirms(signed_in: Browser, simulator: Any, confirmed: s
     assert simulator.calls("cancel") == []
 
 
+@on_both_databases
 @pytest.mark.parametrize("confirmed", ["", "1"])
 def test_a_balance_that_moved_keeps_the_form(signed_in: Browser, simulator: Any, confirmed: str) -> None:
     payment = make_payment(simulator, total=50_000)
@@ -263,6 +268,7 @@ def test_a_post_without_a_token_is_refused(signed_in: Browser, simulator: Any) -
     assert simulator.calls("cancel") == []
 
 
+@on_both_databases
 def test_the_list_finds_refunds_by_status_and_text(signed_in: Browser, simulator: Any, admin: User) -> None:
     payment = make_payment(simulator, order_name="벚꽃 네일", customer_name="한별")
     wish = make_wish(payment)

@@ -10,8 +10,10 @@ from app.access.permissions import Permission, Role
 from app.audit.models import AuditEntry
 from app.extensions import db
 from app.saved_views.models import SavedView
-from tests.conftest import Browser
+from tests.conftest import Browser, on_both_databases, pages_on_one_database
 from tests.factories import make_payment, make_user
+
+pytestmark = pages_on_one_database
 
 QUERY = "amount_min=10000&status=PAID"
 
@@ -87,6 +89,7 @@ def test_sharing_needs_its_permission(signed_in, monkeypatch):
     assert signed_in.submit(f"/views/{view.id}", {"name": "x"}).status_code == 303
 
 
+@on_both_databases
 def test_a_shared_view_outlives_the_one_who_made_it(signed_in, colleague, admin):
     save(signed_in, shared="1")
     admin.is_active = False
@@ -106,6 +109,7 @@ def test_the_bare_list_opens_with_the_default_visibly_and_all_is_one_press_away(
     assert signed_in.get("/refunds").status_code == 200
 
 
+@on_both_databases
 def test_there_is_one_default_for_each_list_and_person(signed_in, colleague):
     first, second = save(signed_in, default="1", shared="1"), save(signed_in, "환불된 것", "status=CANCELLED")
     signed_in.submit(f"/views/{second.id}/default")

@@ -13,8 +13,11 @@ from app.extensions import db
 from app.schedules.models import ChargePlan, PaymentSchedule
 from app.schedules.service import payment_id_of
 from app.settings import service as settings
+from tests.conftest import on_both_databases, pages_on_one_database
 from tests.factories import PASSWORD, make_user
 from tests.schedules.conftest import make_plan, make_schedule, rows_of
+
+pytestmark = pages_on_one_database
 
 
 def fields(**changes):
@@ -35,6 +38,7 @@ def plan_fields(**changes):
     return {name: value for name, value in (usual | changes).items() if name != "day"}
 
 
+@on_both_databases
 def test_a_charge_is_scheduled_in_two_steps(key, signed_in, double):
     address, typed = f"/billing-keys/{key.id}/schedules/new", fields()
     assert signed_in.get(address).status_code == 200
@@ -168,6 +172,7 @@ def test_a_plan_is_paused_resumed_changed_and_ended_on_its_page(key, signed_in, 
     assert [row.status for row in rows_of(plan)] == ["revoked", "revoked"]
 
 
+@on_both_databases
 def test_the_list_is_narrowed_and_a_hostile_filter_is_answered(key, signed_in, admin):
     row = make_schedule(key, admin)
     assert f'data-schedule-id="{row.id}"' in signed_in.get("/schedules?status=scheduled&q=멤버").text
@@ -179,6 +184,7 @@ def test_the_list_is_narrowed_and_a_hostile_filter_is_answered(key, signed_in, a
     assert signed_in.get("/plans?status=x&stop=y").status_code == 200
 
 
+@on_both_databases
 def test_the_calendar_counts_by_day_and_currency(key, signed_in, admin):
     row = make_schedule(key, admin)
     make_schedule(key, admin, currency="USD", amount=2_999)
@@ -191,6 +197,7 @@ def test_the_calendar_counts_by_day_and_currency(key, signed_in, admin):
     assert signed_in.get("/schedules/calendar").status_code == 200
 
 
+@on_both_databases
 def test_the_calendar_adds_up_what_no_integer_of_the_database_holds(key, signed_in, admin):
     for _ in range(2):
         make_schedule(key, admin, amount=2**63 - 1)
@@ -213,6 +220,7 @@ def test_the_pages_of_key_and_payment_lead_to_the_schedule(key, client, admin, w
     assert signed_in.get(f"/payments?q={row.schedule_id}").location == f"/schedules/{row.id}"
 
 
+@on_both_databases
 def test_the_billing_key_stands_on_no_page_and_in_no_row(key, signed_in, admin, work, caplog):
     row, plan = make_schedule(key, admin), make_plan(key, admin)
     work(days=4)

@@ -8,7 +8,10 @@ from app.portone.errors import PortOneRefused
 from app.portone.meanings import UNKNOWN_MEANING
 from app.schedules.models import PaymentSchedule
 from app.schedules.words import OUR_PROBLEMS, rhythm_of, words_about
+from tests.conftest import pages_on_one_database
 from tests.schedules.conftest import make_plan, make_schedule
+
+pytestmark = pages_on_one_database
 
 #: Every 4xx of the operations in use, by the fact sheet.
 CREATE = {

@@ -11,7 +11,9 @@ from app.extensions import db
 from app.settings import service as settings
 from app.settings.catalogue import CATALOGUE, Kind, Setting
 from app.settings.rules import _rules
-from tests.conftest import Browser
+from tests.conftest import Browser, on_both_databases, pages_on_one_database
+
+pytestmark = pages_on_one_database
 
 THRESHOLD = "refund_limit_admin"
 
@@ -92,6 +94,7 @@ def test_a_number_out_of_bounds_gets_a_sentence(owner: Browser, number: str) -> 
     assert settings.value_of("refund_approval_hours") == 72
 
 
+@on_both_databases
 def test_a_form_somebody_overtook_is_kept_and_saved_on_the_second_press(
     owner: Browser, super_admin: User
 ) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import update
 from app import clock
 from app.extensions import db
 from app.webhooks.models import WebhookLog
+from tests.conftest import on_both_databases, pages_on_one_database
 from tests.webhooks.messages import (
     NOON,
     FakePortOne,
@@ -19,6 +20,8 @@ from tests.webhooks.messages import (
     payment_document,
     signed,
 )
+
+pytestmark = pages_on_one_database
 
 Receive = Callable[..., WebhookLog]
 Work = Callable[..., int]
@@ -51,6 +54,7 @@ def log_of_all_kinds(app: Any, portone: FakePortOne, receive: Receive, work: Wor
         client.post("/webhooks/portone", data="{}")
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -85,6 +89,7 @@ def test_filters_that_make_no_sense_get_a_sentence(signed_in: Any, query: str) -
     assert "field-error" in page.text or "empty-text" in page.text
 
 
+@on_both_databases
 def test_repeated_deliveries_can_be_filtered(signed_in: Any) -> None:
     for _ in range(2):
         signed_in.post("/webhooks/portone", **signed(about_payment("order-1"), webhook_id="webhook-1"))
@@ -92,6 +97,7 @@ def test_repeated_deliveries_can_be_filtered(signed_in: Any) -> None:
     assert shown(signed_in.get("/webhooks?repeated=1")) == ["received"]
 
 
+@on_both_databases
 def test_more_than_a_page_is_led_on_by_a_link(signed_in: Any, receive: Receive) -> None:
     for number in range(52):
         receive(about_payment(f"order-{number}"), f"webhook-{number}")
@@ -156,6 +162,7 @@ def test_nobody_sees_the_log_without_a_sign_in(client: Any, address: str) -> Non
     assert client.get(address).headers["Location"].startswith("/login")
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -171,6 +178,7 @@ def test_answers_and_attempts_can_be_filtered(signed_in: Any, query: str, found:
     assert shown(signed_in.get(f"/webhooks{query}")) == found
 
 
+@on_both_databases
 def test_one_press_processes_again_and_a_second_one_harms_nothing(
     portone: FakePortOne, receive: Receive, signed_in: Any
 ) -> None:
