@@ -34,7 +34,13 @@ from app.charges import approving as charge_approving
 from app.charges import service as charges
 from app.charges import settling as charge_settling
 from app.charges.models import Charge
-from app.database import copy_sqlite_log, reading, renew_sqlite_statistics, words_of_trouble
+from app.database import (
+    copy_sqlite_log,
+    reading,
+    renew_outgrown_sqlite_statistics,
+    renew_sqlite_statistics,
+    words_of_trouble,
+)
 from app.drift import service as drift
 from app.exports import service as exports
 from app.extensions import db
@@ -76,8 +82,8 @@ TROUBLE_SECONDS = 2.0
 
 #: How often the log says where the audit trail stands.
 ANCHOR_SECONDS = 300.0
-#: How often SQLite looks at how its tables have grown.
-STATISTICS_SECONDS = 6 * 3600.0
+#: How often SQLite looks at what its indexes hold, and how often whether a table has outgrown that.
+STATISTICS_SECONDS, GROWTH_SECONDS = 6 * 3600.0, 30.0
 #: How long a thread of the worker computes before another's turn. Whoever writes lets go of Python at each
 #: statement, and with the usual 5 ms would hold SQLite's lock for as long as others compute.
 SWITCH_SECONDS = 0.001
@@ -334,6 +340,7 @@ DUTIES = (
     Duty("audit anchor", ANCHOR_SECONDS, tell_where_the_trail_stands),
     Duty("SQLite's log", 1.0, partial(look_after_sqlite, copy_sqlite_log)),
     Duty("SQLite's statistics", STATISTICS_SECONDS, partial(look_after_sqlite, renew_sqlite_statistics)),
+    Duty("SQLite's growth", GROWTH_SECONDS, partial(look_after_sqlite, renew_outgrown_sqlite_statistics)),
     Duty("refunds that waited too long", 10.0, expire_refunds),
     Duty("charges that waited too long", 10.0, expire_charges),
     Duty("charged payments", 15.0, read_charged_payments),
