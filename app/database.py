@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from flask import g
 from flask_babel import gettext as _
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -17,6 +17,11 @@ from app.errors import DomainError
 from app.extensions import db
 
 Row = TypeVar("Row")
+
+#: So small a table is read as fast by any plan; a larger one that has grown so many times needs another.
+FEW_ROWS, GROWTH = 1_000, 4
+#: What the tables had when this process renewed SQLite's statistics.
+_rows_then: dict[str, int] = {}
 
 #: What amounts are split by, to be added in two parts.
 _PART = 10**9
@@ -66,9 +71,36 @@ def copy_sqlite_log() -> None:
 def renew_sqlite_statistics() -> None:
     """Have SQLite look at what its indexes hold: its planner guesses otherwise.
 
-    A thousand rows of each index are enough for it, so that writers wait for less than a second.
+    A thousand rows of each index are enough for it, so that writers wait for less than a second. Connections
+    that are open, those of the web servers, read statistics only when a table was made since.
     """
-    _tell_sqlite("PRAGMA analysis_limit = 1000", "ANALYZE")
+    _tell_sqlite(
+        "PRAGMA analysis_limit = 1000",
+        "BEGIN IMMEDIATE",
+        "DROP TABLE IF EXISTS sqlite_stat1",
+        "ANALYZE",
+        "COMMIT",
+    )
+
+
+def renew_outgrown_sqlite_statistics() -> None:
+    """Renew them where a table has grown `GROWTH` times: by those of a new store whole tables are read."""
+    rows = _count_sqlite_rows()
+    if any(count > max(FEW_ROWS, GROWTH * _rows_then.get(name, 0)) for name, count in rows.items()):
+        renew_sqlite_statistics()
+        _rows_then.update(rows)
+
+
+def _count_sqlite_rows() -> dict[str, int]:
+    """How many rows each table has had, those that are gone included: to count them would take long."""
+    numbers = [
+        select(func.max(literal_column("rowid"))).select_from(table).scalar_subquery().label(table.name)
+        for table in db.metadata.sorted_tables
+    ]
+    with reading():
+        return {
+            name: count or 0 for name, count in db.session.execute(select(*numbers)).one()._mapping.items()
+        }
 
 
 def _tell_sqlite(*statements: str) -> None:

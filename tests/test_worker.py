@@ -17,8 +17,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app import clock, leases
-from app.database import copy_sqlite_log, renew_sqlite_statistics
+from app import clock, database, leases
+from app.database import copy_sqlite_log, renew_outgrown_sqlite_statistics, renew_sqlite_statistics
 from app.extensions import db
 from app.leases import Lease
 from app.payments.models import Payment
@@ -374,6 +374,26 @@ def test_the_worker_tells_the_planner_of_sqlite_how_tables_have_grown(app: Flask
         known = connection.exec_driver_sql("SELECT stat FROM sqlite_stat1 WHERE tbl = 'webhook_logs'").all()
     assert all(row.stat.startswith("3 ") for row in known)
     assert known
+
+
+def test_a_web_server_learns_at_once_that_a_table_has_outgrown_its_statistics(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if db.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL analyses its tables by itself")
+    monkeypatch.setattr(database, "_rows_then", {})
+    monkeypatch.setattr(database, "FEW_ROWS", 2)
+    receive(3)
+    with closing(sqlite3.connect(db.engine.url.database)) as web:
+        versions = []
+        for more in (0, 10, 0):
+            receive(more, payment_id="more-{}")
+            with app.app_context():
+                duties.look_after_sqlite(renew_outgrown_sqlite_statistics, "me")
+            versions += web.execute("PRAGMA schema_version").fetchone()
+        stats = web.execute("SELECT stat FROM sqlite_stat1 WHERE tbl = 'webhook_logs'").fetchall()
+    assert versions[0] < versions[1] == versions[2]
+    assert all(stat.startswith("13 ") for (stat,) in stats)
 
 
 def _rows_without_the_log(folder: Path) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import contains_eager, joinedload
 
 from app.bulk_refunds.models import Level, RefundBatch, RefundBatchRow, RowStatus
 from app.bulk_refunds.safeguards import Sum
+from app.database import join_sum, sum_of
 from app.errors import NotFound
 from app.extensions import db
 from app.refunds.models import HOLDING, Refund, RefundStatus
@@ -112,39 +113,41 @@ def count_rows(batch_id: UUID, views: Sequence[str]) -> dict[str, int]:
 def totals(batch_id: UUID, *, with_warned: bool) -> list[Total]:
     """What the rows that may run add up to, for each currency."""
     rows = db.session.execute(
-        select(_ROW.currency, _ROW.is_test, func.count(), func.sum(_ROW.amount))
+        select(_ROW.currency, _ROW.is_test, func.count(), *sum_of(_ROW.amount))
         .where(*_may_run(batch_id, with_warned))
         .group_by(_ROW.currency, _ROW.is_test)
         .order_by(_ROW.is_test, func.count().desc(), _ROW.currency)
     )
-    return [
-        Total(currency or "", is_test, count, int(amount or 0)) for currency, is_test, count, amount in rows
-    ]
+    return [_total(*row) for row in rows]
 
 
 def refunded(batch_id: UUID) -> list[Total]:
     """What has gone back so far, for each currency."""
     rows = db.session.execute(
-        select(_ROW.currency, _ROW.is_test, func.count(), func.sum(Refund.amount))
+        select(_ROW.currency, _ROW.is_test, func.count(), *sum_of(Refund.amount))
         .join(_ROW.refund)
         .where(_ROW.batch_id == batch_id, Refund.status == RefundStatus.SUCCEEDED)
         .group_by(_ROW.currency, _ROW.is_test)
         .order_by(_ROW.is_test, func.count().desc(), _ROW.currency)
     )
-    return [Total(currency or "", is_test, count, int(amount)) for currency, is_test, count, amount in rows]
+    return [_total(*row) for row in rows]
 
 
 def sums(batch_id: UUID, *, with_warned: bool) -> list[Sum]:
     """The same for `safeguards`, with the largest row."""
     rows = db.session.execute(
-        select(_ROW.currency, func.count(), func.sum(_ROW.amount), func.max(_ROW.amount))
+        select(_ROW.currency, func.count(), func.max(_ROW.amount), *sum_of(_ROW.amount))
         .where(*_may_run(batch_id, with_warned))
         .group_by(_ROW.currency)
     )
     return [
-        Sum(currency or "", count, int(amount or 0), int(largest or 0))
-        for currency, count, amount, largest in rows
+        Sum(currency or "", count, join_sum(*parts), int(largest or 0))
+        for currency, count, largest, *parts in rows
     ]
+
+
+def _total(currency: str | None, is_test: bool, count: int, *parts: Any) -> Total:
+    return Total(currency or "", is_test, count, join_sum(*parts))
 
 
 def _may_run(batch_id: UUID, with_warned: bool) -> tuple[ColumnElement[bool], ...]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import joinedload, load_only
 
 from app import clock
 from app.config import Settings
+from app.database import join_sum, sum_of
 from app.extensions import db
 from app.payments.models import Cancellation, Payment
 from app.payments.queries import snapshot_of
@@ -77,6 +78,18 @@ class WebhookCounts:
     by_type: Mapping[str | None, Counter[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class CancellationTotal:
+    """The cancellations of one method, PG, currency and status: how many, and their sum in minor units."""
+
+    method: str | None
+    pg_provider: str | None
+    currency: str
+    status: str
+    total: int
+    amount: int
+
+
 def count_webhooks(period: Period) -> WebhookCounts:
     """The webhooks of a period by day, by type and by outcome."""
     by_day: dict[str, Counter[str]] = {}
@@ -120,11 +133,10 @@ def find_failed(period: Period) -> Found:
     return Found(capped_count(statement), db.session.scalars(newest.limit(SHOWN)).all())
 
 
-def count_cancellations(period: Period) -> Sequence[Any]:
+def count_cancellations(period: Period) -> Sequence[CancellationTotal]:
     """Cancellations by method, PG, currency and status, of real payments.
 
-    Those that succeeded count when they did, others when they were asked for. Rows of method, pg, currency,
-    status, total, amount (minor units).
+    Those that succeeded count when they did, others when they were asked for. The largest amount comes first.
     """
     happened = or_(
         period.holds(Cancellation.cancelled_at),
@@ -132,13 +144,17 @@ def count_cancellations(period: Period) -> Sequence[Any]:
     )
     settings: Settings = current_app.config["SETTINGS"]
     columns = Payment.method, Payment.pg_provider, Payment.currency, Cancellation.status
-    return db.session.execute(
-        select(*columns, func.count().label("total"), func.sum(Cancellation.total_amount).label("amount"))
+    counted = (
+        select(*columns, func.count(), *sum_of(Cancellation.total_amount))
         .join_from(Cancellation, Payment)
         .where(happened, Payment.channel_type == settings.real_channel_type)
         .group_by(*columns)
-        .order_by(func.sum(Cancellation.total_amount).desc())
-    ).all()
+    )
+    found = [
+        CancellationTotal(method, pg, currency, status, total, join_sum(*parts))
+        for method, pg, currency, status, total, *parts in db.session.execute(counted)
+    ]
+    return sorted(found, key=lambda each: each.amount, reverse=True)
 
 
 def find_unbalanced() -> Found:

@@ -18,6 +18,9 @@ _log = logging.getLogger(__name__)
 
 _INT64 = 2**63
 
+#: The years that anything here can have happened in, or is to happen in.
+_YEARS = range(1990, 2200)
+
 #: NUL and halves of surrogate pairs: valid in JSON, and refused by PostgreSQL and by UTF-8.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -80,15 +83,19 @@ def flag(raw: Raw, key: str) -> bool | None:
 
 
 def moment(raw: Raw, key: str) -> datetime | None:
-    """The RFC 3339 time under the key, in UTC; PortOne writes 0 to 9 digits of a second."""
+    """The RFC 3339 time under the key, in UTC; PortOne writes 0 to 9 digits of a second.
+
+    None for one of another age: `9999-12-31` says that there is no end, and no clock in Seoul shows it.
+    """
     value = raw.get(key)
     if not isinstance(value, str):
         return None
     try:
         read = datetime.fromisoformat(value)
-        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+        known = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return known if known.year in _YEARS else None
 
 
 def mapping(raw: Raw, key: str) -> Raw | None:

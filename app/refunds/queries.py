@@ -10,6 +10,7 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from app import clock
+from app.database import sum_of, whole_sum
 from app.errors import NotFound
 from app.extensions import db
 from app.payments.models import Cancellation, Payment
@@ -55,8 +56,8 @@ def sum_of_day(person_id: UUID, currency: str) -> int:
         Refund.status.not_in((RefundStatus.FAILED, RefundStatus.REJECTED)),
         Payment.currency == currency,
     )
-    total = select(func.coalesce(func.sum(Refund.amount), 0)).join(Payment, Refund.payment_id == Payment.id)
-    return int(db.session.scalar(total.where(*theirs)) or 0)
+    total = select(*sum_of(Refund.amount)).join(Payment, Refund.payment_id == Payment.id)
+    return whole_sum(db.session.execute(total.where(*theirs)).one())
 
 
 def list_refunds_of(payment: Payment) -> list[Refund]:

@@ -67,17 +67,19 @@ def is_flooded() -> bool:
 
     Workers cannot keep up with a flood, but take processors from those who store it, and on SQLite turns at
     the lock. All of it is processed as soon when they begin at its end; one that does not end they work off
-    beside it.
+    beside it. What strangers send makes none, and what a worker still waits for at PortOne ends none.
     """
     moment = clock.now()
     in_a_moment = WebhookLog.created_at.between(moment - FLOOD_LOOK, moment)
-    latest = select(WebhookLog.id).where(in_a_moment).limit(FLOOD_SIZE).subquery()
-    longest_due = select(func.min(WebhookLog.next_attempt_at)).where(IS_WAITING)
+    is_genuine = WebhookLog.status != WebhookStatus.REJECTED
+    latest = select(WebhookLog.id).where(in_a_moment, is_genuine).limit(FLOOD_SIZE).subquery()
+    is_nobodys = or_(WebhookLog.claimed_until.is_(None), WebhookLog.claimed_until < moment)
+    is_overdue = IS_WAITING, WebhookLog.next_attempt_at <= moment - FLOOD_WAIT
+    overdue = select(WebhookLog.id).where(*is_overdue, is_nobodys).limit(1)
     with nullcontext() if db.session().in_transaction() else reading():
         if (db.session.scalar(select(func.count()).select_from(latest)) or 0) < FLOOD_SIZE:
             return False
-        due_since = db.session.scalar(longest_due)
-    return due_since is not None and due_since > moment - FLOOD_WAIT
+        return db.session.scalar(overdue) is None
 
 
 def _claim(holder: str, *, limit: int) -> Sequence[UUID]:

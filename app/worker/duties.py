@@ -11,7 +11,7 @@ from app.bulk_refunds.running import finish_stopped
 from app.bulk_refunds.service import close_forgotten
 from app.charges import approving as charge_approving
 from app.charges import settling as charge_settling
-from app.database import copy_sqlite_log, reading, renew_sqlite_statistics
+from app.database import copy_sqlite_log, reading, renew_outgrown_sqlite_statistics, renew_sqlite_statistics
 from app.drift import service as drift
 from app.exports import service as exports
 from app.extensions import db
@@ -23,8 +23,8 @@ from app.worker.tasks import Duty
 
 #: How often the log says where the audit trail stands.
 ANCHOR_SECONDS = 300.0
-#: How often SQLite looks at how its tables have grown.
-STATISTICS_SECONDS = 6 * 3600.0
+#: How often SQLite looks at what its indexes hold, and how often whether a table has outgrown that.
+STATISTICS_SECONDS, GROWTH_SECONDS = 6 * 3600.0, 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +91,7 @@ DUTIES = (
     Duty("audit anchor", ANCHOR_SECONDS, tell_where_the_trail_stands),
     Duty("SQLite's log", 1.0, partial(look_after_sqlite, copy_sqlite_log)),
     Duty("SQLite's statistics", STATISTICS_SECONDS, partial(look_after_sqlite, renew_sqlite_statistics)),
+    Duty("SQLite's growth", GROWTH_SECONDS, partial(look_after_sqlite, renew_outgrown_sqlite_statistics)),
     Duty("refunds that waited too long", 10.0, expire_refunds),
     Duty("charges that waited too long", 10.0, expire_charges),
     Duty("charged payments", 15.0, read_charged_payments),

@@ -13,6 +13,7 @@ from app.audit.models import AuditEntry
 from app.errors import DomainError
 from app.extensions import db
 from app.refunds import service as refunds
+from app.refunds.queries import sum_of_day
 from app.settings import service as settings
 from tests.factories import make_payment, make_wish
 
@@ -55,6 +56,18 @@ def test_a_refund_above_ones_own_limit_is_refused(simulator, admin, super_admin)
     refund(simulator, 3_000, admin)
     with pytest.raises(AboveLimit, match="3,000"):
         refund(simulator, 3_001, admin)
+
+
+def test_a_day_of_refunds_that_outgrow_64_bits_together_is_added_up(simulator, signed_in, admin, super_admin):
+    most = 2**63 - 1
+    payments = [make_payment(simulator, total=most) for _ in range(3)]
+    for payment in payments[:2]:
+        refunds.request_refund(payment.payment_id, make_wish(payment), by=admin)
+    assert sum_of_day(admin.id, "KRW") == 2 * most
+    assert signed_in.get(f"/payments/{payments[2].payment_id}/refunds/new").status_code == 200
+    limit(admin, super_admin, refund_daily_limit={"KRW": most})
+    with pytest.raises(AboveLimit):
+        refunds.request_refund(payments[2].payment_id, make_wish(payments[2], 1), by=admin)
 
 
 def test_the_refunds_of_a_day_count_together_until_midnight_in_seoul(simulator, admin, super_admin):

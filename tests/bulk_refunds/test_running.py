@@ -325,6 +325,16 @@ def test_a_file_above_what_is_left_of_ones_day_is_not_confirmed(upload, simulato
         confirm(batch_id, admin)
 
 
+def test_a_file_that_outgrows_64_bits_is_added_up_before_and_after(batch_of, signed_in, simulator):
+    most = 2**63 - 1
+    batch_id = batch_of(*(make_payment(simulator, total=most) for _row in range(2)), amount=f"{most}")
+    (planned,) = queries.totals(batch_id, with_warned=False)
+    work()
+    (done,) = queries.refunded(batch_id)
+    assert (planned.amount, done.amount) == (2 * most, 2 * most)
+    assert f"{2 * most:,}" in signed_in.get(f"/refunds/bulk/{batch_id}").text
+
+
 def test_a_discarded_file_is_over(upload, simulator, admin):
     batch_id = upload(csv_of((make_payment(simulator).payment_id, "1,000", "변심")))
     service.discard(batch_id, by=admin)

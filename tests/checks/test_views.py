@@ -100,6 +100,16 @@ def test_cancellations_are_never_added_up_across_currencies(signed_in: Any) -> N
     assert "$10.00" in page
 
 
+def test_cancellations_that_outgrow_64_bits_together_are_added_up(signed_in: Any) -> None:
+    for number, amount in enumerate([2**63 - 1, 2**63 - 1, 1]):
+        row = {"total_amount": amount, "status": "SUCCEEDED", "cancelled_at": NOON, "requested_at": NOON}
+        method = "CARD" if amount > 1 else "TRANSFER"
+        payment = add_payment(f"order-{number}", method=method)
+        add(Cancellation(payment_id=payment.id, cancellation_id="c", **row))
+    page = signed_in.get("/checks").text
+    assert page.index(f"{2 * (2**63 - 1):,}원") < page.index(">1원<")
+
+
 @pytest.mark.parametrize("query", ["?from=2020-01-01", "?from=x", "?from=2026-03-29&to=2026-03-01"])
 def test_a_period_that_cannot_be_used_gets_a_sentence(signed_in: Any, query: str) -> None:
     page = signed_in.get(f"/checks{query}")

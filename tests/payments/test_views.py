@@ -135,6 +135,15 @@ def test_a_page_leads_back_to_the_one_before_it(signed_in):
     assert signed_in.get("/payments?before=%ff").status_code == 400
 
 
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_a_moment_that_no_calendar_shows_breaks_no_page(signed_in, moment):
+    account = virtual_account(expiredAt=moment)
+    gone = cancellation(cancelledAt=moment, requestedAt=moment)
+    store("order-1", method=account, status="PARTIAL_CANCELLED", cancellations=[gone], **at(moment))
+    for address in ("/payments", "/payments?q=길동", "/payments?clock=paid", "/payments/order-1", "/"):
+        assert signed_in.get(address).status_code == 200, address
+
+
 def test_the_columns_are_chosen_in_the_address(signed_in):
     store("order-1")
     page = signed_in.get("/payments?column=transaction_id&column=approved").text

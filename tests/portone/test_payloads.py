@@ -95,7 +95,8 @@ def test_an_unreadable_sum_never_passes_for_nothing(payload, cancelled):
 
 
 @pytest.mark.parametrize(
-    "time", ["yesterday", 1756688400, None, "2026-02-30T00:00Z", "0001-01-01T00:00+09:00"]
+    "time",
+    ["yesterday", 1756688400, None, "2026-02-30T00:00Z", "0001-01-01T00:00+09:00", "9999-12-31T23:59:59Z"],
 )
 def test_a_time_that_is_none_is_left_out(payload, time):
     assert PaymentSnapshot.from_raw(payload("paid_card") | {"paidAt": time}).paid_at is None

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
 
 from app import clock
 from app.extensions import db
@@ -134,6 +135,29 @@ def test_a_flood_that_does_not_end_is_worked_off_beside_it(
     with clock.fixed_at(NOON + claiming.FLOOD_WAIT + timedelta(seconds=1)):
         receive(about_payment("order-3"), "webhook-3")
         assert len(claim("worker-a")) == 3
+
+
+def test_what_strangers_send_makes_no_flood(
+    client: FlaskClient, receive: Receive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claiming, "FLOOD_SIZE", 2)
+    receive(about_payment(), "webhook-1")
+    for _ in range(3):
+        assert client.post("/webhooks/portone", data=b"{}").status_code == 400
+    assert db.session.scalar(select(func.count(WebhookLog.id))) == 4
+    assert len(claim("worker-a")) == 1
+
+
+def test_a_message_whose_reading_takes_long_ends_no_flood(
+    receive: Receive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive(about_payment("order-1"), "webhook-1")
+    claiming.claim_batches("worker-a", seconds=60)
+    monkeypatch.setattr(claiming, "FLOOD_SIZE", 2)
+    with clock.fixed_at(NOON + timedelta(seconds=30)):
+        receive(about_payment("order-2"), "webhook-2")
+        receive(about_payment("order-3"), "webhook-3")
+        assert claim("worker-b") == []
 
 
 def test_a_clock_that_was_put_back_makes_no_flood(receive: Receive, monkeypatch: pytest.MonkeyPatch) -> None:
