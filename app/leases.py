@@ -85,7 +85,7 @@ def is_idle(model: Any, *waiting: ColumnElement[bool] | TextClause) -> bool:
     if db.engine.dialect.name != "sqlite" or db.session().in_transaction():
         return False
     with reading():
-        return db.session.scalar(due(model, *waiting).limit(1)) is None
+        return db.session.scalar(due(model, *waiting).order_by(None).limit(1)) is None
 
 
 def due(model: Any, *waiting: ColumnElement[bool] | TextClause) -> Select[UUID]:

@@ -25,6 +25,7 @@ ADDING_SQL = ("CREATE ", "UPDATE ", "INSERT ")
 EXCEPTIONS: dict[str, tuple[str, str]] = {
     "0007": ("execute", "It lets older code see nothing; none was installed anywhere before it."),
     "0030": ("drop_index", "The new index begins as the old one does: older code finds by it all the same."),
+    "0031": ("drop_index", "Older code finds by the new ones: they are of the same rows, in the same order."),
 }
 
 

@@ -1,12 +1,13 @@
 """Which messages a worker works on next: those about one payment together, and by nobody else meanwhile."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select, text
+from sqlalchemy import ColumnElement, func, literal_column, or_, select, text
 
 from app import clock, leases
 from app.database import lock_name, reading
@@ -28,6 +29,12 @@ FLOOD_WAIT = timedelta(seconds=12)
 
 #: Spelled out, so that both databases see that the partial index of waiting messages serves.
 IS_WAITING = WebhookLog.status == literal_column("'received'")
+#: The same where rows are found by other columns: no index knows this, and SQLite reads not all that wait.
+IS_AMONG_THE_WAITING = func.coalesce(WebhookLog.status, "") == WebhookStatus.RECEIVED
+
+
+#: What a message may be about.
+_SUBJECTS = WebhookLog.named_payment_id, WebhookLog.billing_key_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +95,13 @@ def _claim(holder: str, *, limit: int) -> Sequence[UUID]:
     Workers do this one after the other: two at once would not see what the other is about to claim.
     """
     lock_name("webhook claims")
-    free = leases.due(WebhookLog, IS_WAITING, *_is_free())
-    ids = set(db.session.scalars(free.limit(limit).with_for_update(skip_locked=True)))
-    if ids:
-        ids |= set(db.session.scalars(_fellows(ids).limit(FELLOWS).with_for_update(skip_locked=True)))
+    free = leases.due(WebhookLog, IS_WAITING, *_is_free()).add_columns(*_SUBJECTS).limit(limit)
+    found = db.session.execute(free.with_for_update(skip_locked=True)).all()
+    ids = {row.id for row in found}
+    if subjects := _subjects_of(found):
+        about_them = or_(*(column.in_(names) for column, names in subjects))
+        fellows = leases.due(WebhookLog, IS_AMONG_THE_WAITING, about_them).limit(FELLOWS)
+        ids |= set(db.session.scalars(fellows.with_for_update(skip_locked=True)))
     leases.mark(WebhookLog, ids, holder=holder)
     return list(ids)
 
@@ -99,36 +109,24 @@ def _claim(holder: str, *, limit: int) -> Sequence[UUID]:
 def _is_free() -> list[ColumnElement[bool]]:
     """That a message is about no subject that somebody works on."""
     is_claimed = text("webhook_logs.status = 'received' AND webhook_logs.claimed_by IS NOT NULL")
-    held = select(WebhookLog.named_payment_id, WebhookLog.billing_key_hash).where(
-        is_claimed, WebhookLog.claimed_until >= clock.now()
-    )
-    found = db.session.execute(held).all()
-    payments = {payment_id for payment_id, _ in found if payment_id}
-    keys = {key for _, key in found if key}
+    held = select(*_SUBJECTS).where(is_claimed, WebhookLog.claimed_until >= clock.now())
     return [
-        or_(column.is_(None), column.not_in(taken))
-        for column, taken in ((WebhookLog.named_payment_id, payments), (WebhookLog.billing_key_hash, keys))
-        if taken
+        or_(column.is_(None), column.not_in(names))
+        for column, names in _subjects_of(db.session.execute(held).all())
     ]
 
 
-def _fellows(ids: Collection[UUID]) -> Select[UUID]:
-    """What is due about the subjects of messages; those that hold one were left out before."""
-    of_these = WebhookLog.id.in_(ids)
-    payments = select(WebhookLog.named_payment_id).where(of_these)
-    keys = select(WebhookLog.billing_key_hash).where(of_these)
-    return leases.due(
-        WebhookLog,
-        IS_WAITING,
-        or_(WebhookLog.named_payment_id.in_(payments), WebhookLog.billing_key_hash.in_(keys)),
-    )
+def _subjects_of(rows: Sequence[Any]) -> list[tuple[Any, set[str]]]:
+    """The columns that name what these messages are about, with the names in them; none that is empty."""
+    named = [(column, {getattr(row, column.key) for row in rows} - {None}) for column in _SUBJECTS]
+    return [(column, names) for column, names in named if names]
 
 
 def held_by(holder: str, log_ids: Sequence[UUID]) -> Sequence[WebhookLog]:
     """Those of the messages that this worker still holds, locked and read fresh, oldest first."""
     return db.session.scalars(
         select(WebhookLog)
-        .where(WebhookLog.id.in_(log_ids), WebhookLog.claimed_by == holder, IS_WAITING)
+        .where(WebhookLog.id.in_(log_ids), WebhookLog.claimed_by == holder, IS_AMONG_THE_WAITING)
         .order_by(WebhookLog.created_at, WebhookLog.id)
         .with_for_update()
         .execution_options(populate_existing=True)
