@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from app import clock, leases
 from app.extensions import db
@@ -169,3 +169,26 @@ def test_a_clock_that_was_put_back_makes_no_flood(receive: Receive, monkeypatch:
     receive(about_payment("order-3"), "webhook-3")
     assert not claiming.is_flooded()
     assert len(claim("worker-a")) == 1
+
+
+@pytest.mark.databases("sqlite")  # PostgreSQL shows its plans otherwise, and knows how its tables grow
+def test_a_claim_reads_what_it_claims_and_not_all_that_waits(app: Flask, receive: Receive) -> None:
+    receive(about_payment(), "webhook-1")
+    asked: list[tuple[str, Any]] = []
+
+    def listen(*told: Any) -> None:
+        asked.append(told[2:4])
+
+    event.listen(db.engine, "before_cursor_execute", listen)
+    assert len(claim("worker-a")) == 1
+    event.remove(db.engine, "before_cursor_execute", listen)
+    reads = [
+        (sql, values) for sql, values in asked if sql.startswith("SELECT") and "FROM webhook_logs" in sql
+    ]
+    plans = [
+        str(row)
+        for sql, values in reads
+        for row in db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
+    ]
+    assert any("ix_webhook_logs_waiting_due (status=? AND next_attempt_at<?)" in plan for plan in plans)
+    assert not any("SCAN webhook_logs" in plan or "status_created_at" in plan for plan in plans)
