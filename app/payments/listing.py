@@ -89,6 +89,9 @@ LOOKED_THROUGH = 20_000
 #: Up to so many matches of a word are all read at once, and counted by the way.
 FEW = 700
 
+#: So many payments are looked at first for a word that more hold than are counted as candidates.
+NEAREST = 1_000
+
 #: Up to so many candidates are named one by one; more are looked up again, which costs less than naming them.
 NAMED = 100
 
@@ -153,8 +156,10 @@ def _find_page(filters: PaymentFilters, at: Position) -> tuple[Page[Any], int | 
         return _collect(filters, at, _among(text, text.candidates))
     if not text.is_indexed:
         return _page(_walk(filters), filters, Payment, at), None
-    page = _by_time(filters, at) if CLOCKS[filters.clock] in CLOCK_LETTERS else None
-    page = page or _collect(filters, at, text.has_tokens())[0]
+    if CLOCKS[filters.clock] in CLOCK_LETTERS:
+        page = _among_the_nearest(filters, at) or _by_time(filters, at)
+    else:
+        page, _total = _collect(filters, at, text.has_tokens())
     return page, _count_confirmed(filters) if at.is_start else None
 
 
@@ -178,10 +183,30 @@ def _count(filters: PaymentFilters, first: Page[Any]) -> int | None:
     return total
 
 
+def _among_the_nearest(filters: PaymentFilters, at: Position) -> Page[Any] | None:
+    """A page of what so many payments hold that those next to its place fill it; None where they do not.
+
+    The index would be asked for all that hold it in a year, and PostgreSQL's has to put them together first.
+    """
+    if filters.text.candidates is not None:
+        return None
+    moment = _clock_of(filters)
+    place = moment, Payment.id
+    ends = (
+        moment >= filters.since if filters.since else None,
+        moment <= filters.until if filters.until else None,
+    )
+    nearest = select(Payment.id).where(*(end for end in ends if end is not None), *at.conditions(*place))
+    nearest = nearest.order_by(*at.order(*place)).limit(NEAREST)
+    walked = _walk(filters).where(Payment.id.in_(nearest))
+    found = list_rows(walked, clock=moment, key=Payment.id, at=at, size=PAGE_SIZE + 1)
+    return page_of(found, at, size=PAGE_SIZE, scalars=False) if len(found) > PAGE_SIZE else None
+
+
 def _by_time(filters: PaymentFilters, at: Position) -> Page[Any]:
     """A page of what many payments hold, met by years, months and days until the page is full.
 
-    A year or month in which nothing holds it costs one look at the index.
+    A month in which nothing holds it costs one look at the index, and so does the rest of a year of none.
     """
     found: list[Any] = []
     for stretch, candidates in _stretches(filters, at):
@@ -199,10 +224,13 @@ def _stretches(filters: PaymentFilters, at: Position) -> Iterator[tuple[tuple[in
     text, clock = filters.text, CLOCKS[filters.clock]
     many = None if filters.is_text_only else FEW  # what else narrows the list leaves less to walk through
     for year, months in groupby(_months(filters, at), lambda month: month[0]):
-        if not text.has_candidates_with(time_token(clock, year)):
-            continue
+        is_year_of_some = False
         for month in months:
             candidates = text.candidates_with(time_token(clock, *month), many)
+            if candidates == [] and not is_year_of_some:  # the look at a whole year is the dearest
+                is_year_of_some = text.has_candidates_with(time_token(clock, year))
+                if not is_year_of_some:
+                    break
             if candidates is None or len(candidates) < FEW:
                 yield month, candidates
                 continue

@@ -31,13 +31,22 @@ def everything(app):
         yield oracle.every_payment()
 
 
-@pytest.fixture(params=["collected", "by months", "by days", "walked"])
+#: How few, frequent and near matches are, so that few rows are found each of the ways that many are.
+WAYS = {
+    "collected": {},
+    "by months": {"FEW": 60, "FREQUENT": 60, "NEAREST": 0},
+    "by days": {"FEW": 0, "FREQUENT": 60, "NEAREST": 0},
+    "walked": {"FEW": 0, "FREQUENT": 1, "NEAREST": 0},
+    "among the nearest": {"FEW": 0, "FREQUENT": 1, "NEAREST": 40},
+}
+
+
+@pytest.fixture(params=WAYS)
 def way(request, monkeypatch):
-    """Few rows found each of the ways that many are."""
+    """One of the ways, each of which finds the same."""
     monkeypatch.setattr(listing, "PAGE_SIZE", 9)
-    if request.param != "collected":
-        monkeypatch.setattr(listing, "FEW", {"by months": 60, "by days": 0, "walked": 0}[request.param])
-        monkeypatch.setattr(text_query, "FREQUENT", 1 if request.param == "walked" else 60)
+    for name, value in WAYS[request.param].items():
+        monkeypatch.setattr(text_query if name == "FREQUENT" else listing, name, value)
     return request.param
 
 
