@@ -90,7 +90,7 @@ LOOKED_THROUGH = 20_000
 FEW = 700
 
 #: So many payments are looked at first for a word that more hold than are counted as candidates.
-NEAREST = 1_000
+NEAREST = 300
 
 #: Up to so many candidates are named one by one; more are looked up again, which costs less than naming them.
 NAMED = 100
