@@ -15,7 +15,7 @@ from tests.webhooks.messages import payment_document
 
 
 class Stub:
-    """Answers with a payment, whatever is asked about whichever id."""
+    """Answers with a payment, whatever is asked about whichever id, and has nothing to list."""
 
     def __init__(self, delay: float) -> None:
         self.delay = delay
@@ -30,8 +30,9 @@ class Stub:
                 await reader.readexactly(length)
                 path = request.split(b" ", 2)[1].decode().partition("?")[0]
                 await asyncio.sleep(self.delay)
-                payment_id = json.dumps(unquote(path.split("/")[2]))[1:-1]
-                body = self.before + payment_id.encode() + self.after
+                _, _what, *named = path.split("/")
+                payment_id = json.dumps(unquote(named[0]))[1:-1] if named else ""
+                body = self.before + payment_id.encode() + self.after if named else b'{"items": []}'
                 head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
                 writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
                 await writer.drain()
