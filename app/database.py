@@ -74,6 +74,7 @@ def renew_sqlite_statistics() -> None:
     A thousand rows of each index are enough for it, so that writers wait for less than a second. Connections
     that are open, those of the web servers, read statistics only when a table was made since.
     """
+    _rows_then.update(_count_sqlite_rows())
     _tell_sqlite(
         "PRAGMA analysis_limit = 1000",
         "BEGIN IMMEDIATE",
@@ -88,7 +89,6 @@ def renew_outgrown_sqlite_statistics() -> None:
     rows = _count_sqlite_rows()
     if any(count > max(FEW_ROWS, GROWTH * _rows_then.get(name, 0)) for name, count in rows.items()):
         renew_sqlite_statistics()
-        _rows_then.update(rows)
 
 
 def _count_sqlite_rows() -> dict[str, int]:

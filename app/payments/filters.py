@@ -159,15 +159,16 @@ def _is_within(
 ) -> list[ColumnElement[bool]]:
     """The conditions of a period on a clock; to be of the clocks `paid` and `cancelled` is one by itself."""
     if clock == "cancelled":
-        bounds = _between(since, until, Cancellation.cancelled_at)
+        bounds = between(since, until, Cancellation.cancelled_at)
         cancelled = select(Cancellation.payment_id).where(Cancellation.status == "SUCCEEDED", *bounds)
         return [on.id.in_(cancelled)]
     moment = getattr(on, CLOCKS[clock])
-    bounds = _between(since, until, moment)
+    bounds = between(since, until, moment)
     return [moment.is_not(None), *bounds] if clock == "paid" else bounds
 
 
-def _between(since: datetime | None, until: datetime | None, moment: Any) -> list[ColumnElement[bool]]:
+def between(since: datetime | None, until: datetime | None, moment: Any) -> list[ColumnElement[bool]]:
+    """That a moment is at `since` or later, and before `until`, where they are given."""
     return ([moment >= since] if since else []) + ([moment < until] if until else [])
 
 

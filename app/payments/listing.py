@@ -12,7 +12,7 @@ from sqlalchemy import CTE, ColumnElement, Select, func, select
 
 from app.database import TookTooLong, no_longer_than
 from app.extensions import db
-from app.payments.filters import CLOCKS, PaymentFilters
+from app.payments.filters import CLOCKS, PaymentFilters, between
 from app.payments.models import Payment, PaymentSearch
 from app.payments.search import CLOCK_LETTERS, time_token
 from app.payments.text_query import TextQuery
@@ -192,11 +192,7 @@ def _among_the_nearest(filters: PaymentFilters, at: Position) -> Page[Any] | Non
         return None
     moment = _clock_of(filters)
     place = moment, Payment.id
-    ends = (
-        moment >= filters.since if filters.since else None,
-        moment <= filters.until if filters.until else None,
-    )
-    nearest = select(Payment.id).where(*(end for end in ends if end is not None), *at.conditions(*place))
+    nearest = select(Payment.id).where(*between(*_ends_of(filters), moment), *at.conditions(*place))
     nearest = nearest.order_by(*at.order(*place)).limit(NEAREST)
     walked = _walk(filters).where(Payment.id.in_(nearest))
     found = list_rows(walked, clock=moment, key=Payment.id, at=at, size=PAGE_SIZE + 1)
@@ -246,11 +242,16 @@ def _months(filters: PaymentFilters, at: Position) -> Sequence[tuple[int, int]]:
     first, last = db.session.execute(select(*ends)).one()
     if first is None:
         return ()
-    since, until = (None, None) if filters.clock == "cancelled" else (filters.since, filters.until)
+    since, until = _ends_of(filters)
     first = max(filter(None, (first, since, at.moment if at.before else None))).astimezone(UTC)
     last = min(filter(None, (last, until, at.moment if at.after else None))).astimezone(UTC)
     numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
     return [(number // 12, number % 12 + 1) for number in (numbers if at.before else reversed(numbers))]
+
+
+def _ends_of(filters: PaymentFilters) -> tuple[datetime | None, datetime | None]:
+    """The period of the clock that the list is in order of: that of cancellations is of another."""
+    return (None, None) if filters.clock == "cancelled" else (filters.since, filters.until)
 
 
 def _rows_within(

@@ -32,7 +32,6 @@ IS_WAITING = WebhookLog.status == literal_column("'received'")
 #: The same where rows are found by other columns: no index knows this, and SQLite reads not all that wait.
 IS_AMONG_THE_WAITING = func.coalesce(WebhookLog.status, "") == WebhookStatus.RECEIVED
 
-
 #: What a message may be about.
 _SUBJECTS = WebhookLog.named_payment_id, WebhookLog.billing_key_hash
 
@@ -46,7 +45,7 @@ class Batch:
 
 
 def claim_batches(holder: str, *, limit: int = CLAIM_SIZE) -> list[Batch]:
-    """Claim waiting messages for so long, the longest due first, and put those about one subject together.
+    """Claim waiting messages, the longest due first, and put those about one subject together.
 
     While a worker holds a message, no other is claimed that is about the same subject: what comes meanwhile
     waits for its end, and is then served by one reading. What there is nothing to do for is settled here.
@@ -80,9 +79,7 @@ def is_flooded() -> bool:
     in_a_moment = WebhookLog.created_at.between(moment - FLOOD_LOOK, moment)
     is_genuine = WebhookLog.status != WebhookStatus.REJECTED
     latest = select(WebhookLog.id).where(in_a_moment, is_genuine).limit(FLOOD_SIZE).subquery()
-    is_nobodys = or_(WebhookLog.claimed_until.is_(None), WebhookLog.claimed_until < moment)
-    is_overdue = IS_WAITING, WebhookLog.next_attempt_at <= moment - FLOOD_WAIT
-    overdue = select(WebhookLog.id).where(*is_overdue, is_nobodys).limit(1)
+    overdue = leases.due(WebhookLog, IS_WAITING, WebhookLog.next_attempt_at <= moment - FLOOD_WAIT).limit(1)
     with nullcontext() if db.session().in_transaction() else reading():
         if (db.session.scalar(select(func.count()).select_from(latest)) or 0) < FLOOD_SIZE:
             return False

@@ -1,9 +1,12 @@
 """The list finds what a look at every payment finds, and a walk through it loses and doubles nothing."""
 
 import random
+from dataclasses import replace
+from datetime import date
 
 import pytest
 
+from app import clock
 from app.connections import act_as
 from app.database import TookTooLong
 from app.extensions import db
@@ -81,6 +84,15 @@ def test_random_queries_find_what_a_look_at_every_payment_finds(everything, way)
         for page in walk_back(filters, pages[-1]):
             start = wanted.index(page.rows[0].payment_id)
             assert ids_of(page) == wanted[start : start + 9], typed
+
+
+def test_those_cancelled_in_a_period_may_have_changed_after_it(everything, way):
+    since, until = clock.start_of_day(date(2026, 3, 1)), clock.start_of_day(date(2026, 4, 28))
+    found = settle(LANGUAGE.read("ord")).filters
+    filters = replace(found, clock="cancelled", since=since, until=until)
+    wanted = oracle.found_by_looking(filters, everything)
+    assert len(wanted) > 9
+    assert ids_of(*walk(filters)) == wanted
 
 
 def test_the_queries_tell_payments_apart(everything):
